@@ -1,0 +1,95 @@
+/**
+ * Money and measures. Every amount is a bigint that wears its unit; a sum loses the brand and must
+ * pass the constructor again, and the constructor checks the range.
+ */
+import { Failure } from './failure.ts';
+
+declare const unit: unique symbol;
+type Branded<T, U extends string> = T & { readonly [unit]: U };
+
+/** Satoshi, 0 to MAX_MONEY. */
+export type Sat = Branded<bigint, 'sat'>;
+/** Virtual bytes: weight / 4 rounded up (BIP-141). */
+export type VBytes = Branded<bigint, 'vB'>;
+/** Weight units (BIP-141). */
+export type Weight = Branded<bigint, 'WU'>;
+/** Feerate in sat per 1,000 vbytes, the integer Bitcoin Core computes with. 1 sat/vB = 1,000. */
+export type FeeRate = Branded<bigint, 'sat/kvB'>;
+/** Parts per million, 0 and up; 1,000,000 is the whole. */
+export type Ppm = Branded<bigint, 'ppm'>;
+/** Height of a block in the best chain; also counts of blocks. Never money, so a number. */
+export type BlockHeight = Branded<number, 'height'>;
+
+/** No valid amount is larger: consensus/amount.h, MAX_MONEY. */
+export const MAX_MONEY_SAT = 2_100_000_000_000_000n;
+/** A nLockTime below this is a height, from here on a time (BIP-65, script.h LOCKTIME_THRESHOLD). */
+export const LOCKTIME_THRESHOLD = 500_000_000;
+const WHOLE_PPM = 1_000_000n;
+
+/** @throws Failure AMOUNT_OUT_OF_RANGE below zero or above MAX_MONEY. */
+export function sat(value: bigint): Sat {
+  if (value < 0n || value > MAX_MONEY_SAT) {
+    throw new Failure('AMOUNT_OUT_OF_RANGE', `${value} sat is not between 0 and ${MAX_MONEY_SAT}`);
+  }
+  return value as Sat;
+}
+
+/** @throws Failure AMOUNT_OUT_OF_RANGE below zero. */
+export function vbytes(value: bigint): VBytes {
+  return notNegative(value, 'vB') as VBytes;
+}
+
+/** @throws Failure AMOUNT_OUT_OF_RANGE below zero. */
+export function weight(value: bigint): Weight {
+  return notNegative(value, 'WU') as Weight;
+}
+
+/** @throws Failure AMOUNT_OUT_OF_RANGE below zero or above MAX_MONEY. */
+export function feerate(value: bigint): FeeRate {
+  return sat(value) as bigint as FeeRate;
+}
+
+/** @throws Failure AMOUNT_OUT_OF_RANGE below zero. */
+export function ppm(value: bigint): Ppm {
+  return notNegative(value, 'ppm') as Ppm;
+}
+
+/** @throws Failure AMOUNT_OUT_OF_RANGE unless an integer in [0, LOCKTIME_THRESHOLD). */
+export function blockHeight(value: number): BlockHeight {
+  if (!Number.isSafeInteger(value) || value < 0 || value >= LOCKTIME_THRESHOLD) {
+    throw new Failure('AMOUNT_OUT_OF_RANGE', `${value} is not a block height`);
+  }
+  return value as BlockHeight;
+}
+
+/** Sum of amounts, checked. */
+export function sumSat(values: Iterable<Sat>): Sat {
+  let total = 0n;
+  for (const value of values) total += value;
+  return sat(total);
+}
+
+/** Weight to virtual size, rounded up (BIP-141). */
+export function vsizeCeil(value: Weight): VBytes {
+  return vbytes((value + 3n) / 4n);
+}
+
+/** Fee for a size, rounded up, so that it is never a satoshi short. */
+export function feeCeil(rate: FeeRate, size: VBytes): Sat {
+  return sat((rate * size + 999n) / 1_000n);
+}
+
+/** Feerate that a fee pays for a size, rounded down, so that a floor is never met by rounding. */
+export function feerateFloor(fee: Sat, size: VBytes): FeeRate {
+  return feerate((fee * 1_000n) / size);
+}
+
+/** Share of an amount, rounded down, so that a ceiling is never raised by rounding. */
+export function shareFloor(amount: Sat, share: Ppm): Sat {
+  return sat((amount * share) / WHOLE_PPM);
+}
+
+function notNegative(value: bigint, name: string): bigint {
+  if (value < 0n) throw new Failure('AMOUNT_OUT_OF_RANGE', `${value} ${name} is below zero`);
+  return value;
+}
