@@ -12,7 +12,7 @@ export type Hex32 = string;
  * passes through a float; `undefined` members are left out.
  */
 export function canonicalJson(value: unknown): string {
-  const text = canonicalize(withoutBigints(value));
+  const text = canonicalize(toWire(value));
   invariant(text !== undefined, 'only plain values have a canonical form');
   return text;
 }
@@ -33,13 +33,12 @@ export function taggedHashHex(tag: string, value: unknown): Hex32 {
   return bytesToHex(taggedHash(tag, value));
 }
 
-function withoutBigints(value: unknown): unknown {
+/** The plain value that travels: bigints as decimal text, everything else as it is. */
+export function toWire(value: unknown): unknown {
   if (typeof value === 'bigint') return value.toString();
-  if (Array.isArray(value)) return value.map(withoutBigints);
+  if (Array.isArray(value)) return value.map(toWire);
   if (typeof value === 'object' && value !== null) {
-    return Object.fromEntries(
-      Object.entries(value).map(([key, member]) => [key, withoutBigints(member)]),
-    );
+    return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, toWire(member)]));
   }
   return value;
 }

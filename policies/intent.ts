@@ -15,11 +15,11 @@ export const networkName = z.enum(['bitcoin', 'signet', 'regtest']);
 export type NetworkName = z.infer<typeof networkName>;
 
 export const hex32 = z.string().regex(/^[0-9a-f]{64}$/, 'must be 32 bytes in lower-case hex');
-export const hexBytes = z.string().regex(/^([0-9a-f]{2})*$/, 'must be whole bytes in lower-case hex');
-/** `txid:vout`, txid as people write it (reversed). */
-export const outpoint = z
+export const hexBytes = z
   .string()
-  .regex(/^[0-9a-f]{64}:(0|[1-9][0-9]{0,9})$/, 'must be txid:vout');
+  .regex(/^([0-9a-f]{2})*$/, 'must be whole bytes in lower-case hex');
+/** `txid:vout`, txid as people write it (reversed). */
+export const outpoint = z.string().regex(/^[0-9a-f]{64}:(0|[1-9][0-9]{0,9})$/, 'must be txid:vout');
 /** Short names of people and things: they appear in files, logs and on screens. */
 export const label = z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, 'must be a-z, 0-9, -, at most 32');
 export const height = z.int().min(0).max(499_999_999);
@@ -80,12 +80,18 @@ const plan = spendPlan;
 export const spendIntent = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('withdrawal_batch'),
-    orders: z.array(lpOrder).min(1).max(OUTPUTS_MAX - 1),
+    orders: z
+      .array(lpOrder)
+      .min(1)
+      .max(OUTPUTS_MAX - 1),
     plan,
   }),
   z.strictObject({
     kind: z.literal('treasury_move'),
-    payees: z.array(listedPayee).min(1).max(OUTPUTS_MAX - 1),
+    payees: z
+      .array(listedPayee)
+      .min(1)
+      .max(OUTPUTS_MAX - 1),
     plan,
   }),
   z.strictObject({ kind: z.literal('hot_topup'), payees: z.array(listedPayee).length(1), plan }),
