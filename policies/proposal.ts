@@ -2,6 +2,8 @@
  * Proposals, authorizations, and what people and agents say about them. A proposal's id is the hash
  * of its canonical content and never of PSBT bytes, which signing changes.
  */
+import { sha256 } from '@noble/hashes/sha2.js';
+import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
 import { z } from 'zod';
 import { taggedHashHex } from './canonical-json.ts';
 import {
@@ -42,12 +44,19 @@ export const proposal = z.strictObject({
   /** Serialized without witness. */
   unsignedTx: hexBytes.max(800_000),
   prevouts: z.array(prevout).min(1).max(INPUTS_MAX),
+  /** Inputs minus outputs. A claim, until whoever judges has computed it. */
+  feeSat: satAmount,
 });
 export type Proposal = z.infer<typeof proposal>;
 
 /** Tagged hash of the whole canonical proposal. */
 export function proposalId(value: Proposal): string {
   return taggedHashHex('weir/proposal/v1', value);
+}
+
+/** Txid of the proposal's transaction: double SHA-256 of it without witness, byte-reversed (BIP-141). */
+export function proposalTxid(value: Proposal): string {
+  return bytesToHex(sha256(sha256(hexToBytes(value.unsignedTx))).toReversed());
 }
 
 /** A decision of the quorum that has no transaction. */

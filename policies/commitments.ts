@@ -1,0 +1,187 @@
+/**
+ * What the treasury has already committed: which proposals still live, and what they hold. Folded from
+ * the log and from what one's own node saw, so a restart, a backup or a rotating pair of signers
+ * forgets nothing, and nobody's clock or claim moves a limit.
+ */
+import type { Charge } from './facts.ts';
+import type { SpendKind } from './intent.ts';
+import { proposalTxid } from './proposal.ts';
+import type { ProposalState, Treasury } from './treasury.ts';
+import { type Sat, sat, sumSat } from './units.ts';
+
+/** Blocks on top after which a spend is final here; a conflict this deep kills a proposal (H3). */
+export const BURIED_DEPTH = 6;
+
+/** A transaction that spends coins of the treasury, as one's own node sees it. */
+export interface TreasurySpend {
+  txid: string;
+  /** Null while unconfirmed. */
+  height: number | null;
+  outpoints: readonly string[];
+}
+
+/** Which outpoint is spent by what, best known: a confirmed spend before an unconfirmed one. */
+export type SpendsByOutpoint = ReadonlyMap<string, TreasurySpend>;
+
+/** Index of spends by the outpoints they consume. */
+export function spendsByOutpoint(spends: readonly TreasurySpend[]): SpendsByOutpoint {
+  const index = new Map<string, TreasurySpend>();
+  for (const spend of spends) {
+    for (const outpoint of spend.outpoints) {
+      if ((index.get(outpoint)?.height ?? null) === null) index.set(outpoint, spend);
+    }
+  }
+  return index;
+}
+
+/** What is known of one intent: its first proposal, bumps and cancels, which share an anchor. */
+export interface Family {
+  root: ProposalState;
+  variants: readonly ProposalState[];
+  /** `dead`: no variant can confirm any more. `buried`: one did, BURIED_DEPTH deep. */
+  fate:
+    | { is: 'live' }
+    | { is: 'dead' }
+    | { is: 'confirmed' | 'buried'; by: ProposalState; height: number };
+}
+
+/** All intents of the log with their fates at a tip. */
+export function families(
+  treasury: Treasury,
+  spends: SpendsByOutpoint,
+  tipHeight: number,
+): readonly Family[] {
+  const grouped = new Map<string, ProposalState[]>();
+  for (const state of treasury.proposals.values()) {
+    grouped.set(state.root, [...(grouped.get(state.root) ?? []), state]);
+  }
+  return [...grouped.values()].flatMap((variants) => {
+    const root = variants.find((each) => each.id === each.root);
+    return root === undefined
+      ? []
+      : [{ root, variants, fate: fateOf(treasury, { root, variants }, spends, tipHeight) }];
+  });
+}
+
+/** Whether enough agents said they never sign it: fewer than the threshold are left to do so (H3). */
+export function deadByRefusal(treasury: Treasury, state: ProposalState): boolean {
+  const params = treasury.params;
+  if (params === null) return false;
+  const never = [...state.verdicts.values()].filter(
+    ({ body }) => body.verdict === 'never' || body.verdict === 'refused',
+  );
+  return never.length >= params.seats.length - params.threshold + 1;
+}
+
+/** What a proposal pays to others: everything that does not come back by `changeSat`. */
+export function outflowSat(state: ProposalState): Sat {
+  return sumSat(payeesOf(state).map((payee) => payee.amountSat));
+}
+
+/**
+ * Charges of everything that is not provably dead. A live or unburied intent holds the highest fee of
+ * its variants and counts in every window; a buried one counts what it paid, at its height.
+ */
+export function chargesOf(all: readonly Family[], treasury: Treasury): readonly Charge[] {
+  return all.flatMap((family): Charge[] => {
+    const { root, fate } = family;
+    const charge = (
+      kind: SpendKind,
+      at: number | 'live',
+      payer: ProposalState,
+      fee: Sat,
+    ): Charge => ({
+      proposalId: root.id,
+      kind,
+      at,
+      outflowSat: outflowSat(payer),
+      feeSat: fee,
+      payees: payeesOf(payer),
+    });
+    if (fate.is === 'dead') return [];
+    const kind = root.proposal.intent.kind;
+    if (fate.is === 'buried') {
+      const payer = fate.by.proposal.intent.kind === 'cancel' ? fate.by : root;
+      return [charge(kind, fate.height, payer, fate.by.proposal.feeSat)];
+    }
+    const alive = family.variants.filter((each) => !deadByRefusal(treasury, each));
+    const highest = alive
+      .map((each) => each.proposal.feeSat)
+      .reduce((a, b) => (a > b ? a : b), sat(0n));
+    return [charge(kind, 'live', root, highest)];
+  });
+}
+
+/** Coins that live intents hold: outpoint -> root of the intent. */
+export function reservedCoins(
+  all: readonly Family[],
+  treasury: Treasury,
+): ReadonlyMap<string, string> {
+  const held = new Map<string, string>();
+  for (const { root, variants, fate } of all) {
+    if (fate.is === 'dead' || fate.is === 'buried') continue;
+    for (const variant of variants) {
+      if (deadByRefusal(treasury, variant)) continue;
+      for (const { outpoint } of variant.proposal.prevouts) held.set(outpoint, root.id);
+    }
+  }
+  return held;
+}
+
+/** LP order ids that were paid or may still be: order id -> root of the intent (E5). */
+export function takenOrders(all: readonly Family[]): ReadonlyMap<string, string> {
+  const taken = new Map<string, string>();
+  for (const { root, fate } of all) {
+    const { intent } = root.proposal;
+    if (intent.kind !== 'withdrawal_batch' || fate.is === 'dead') continue;
+    if (fate.is === 'buried' && fate.by.proposal.intent.kind === 'cancel') continue;
+    for (const order of intent.orders) taken.set(order.body.orderId, root.id);
+  }
+  return taken;
+}
+
+function payeesOf(state: ProposalState): Charge['payees'] {
+  const { intent } = state.proposal;
+  switch (intent.kind) {
+    case 'withdrawal_batch':
+      return intent.orders.map(({ body }) => ({
+        script: body.script,
+        amountSat: body.amountSat,
+        lpId: body.lpId,
+        entry: null,
+      }));
+    case 'treasury_move':
+    case 'hot_topup':
+      return intent.payees.map((payee) => ({
+        script: `${payee.entry}/${payee.index ?? ''}`,
+        amountSat: payee.amountSat,
+        lpId: null,
+        entry: payee.entry,
+      }));
+    case 'consolidate':
+    case 'fee_bump':
+    case 'cancel':
+    case 'channel_open':
+      return [];
+  }
+}
+
+function fateOf(
+  treasury: Treasury,
+  family: { root: ProposalState; variants: readonly ProposalState[] },
+  spends: SpendsByOutpoint,
+  tipHeight: number,
+): Family['fate'] {
+  const { root, variants } = family;
+  const spend = spends.get(root.proposal.intent.plan.anchor);
+  if (spend !== undefined && spend.height !== null) {
+    const { txid, height } = spend;
+    const by = variants.find((each) => proposalTxid(each.proposal) === txid);
+    const depth = tipHeight - height + 1;
+    if (by !== undefined) {
+      return { is: depth >= BURIED_DEPTH ? 'buried' : 'confirmed', by, height };
+    }
+    if (depth >= BURIED_DEPTH) return { is: 'dead' };
+  }
+  return variants.every((each) => deadByRefusal(treasury, each)) ? { is: 'dead' } : { is: 'live' };
+}

@@ -1,0 +1,177 @@
+/** Decisions in the fold: proposals, authorizations, approvals and the verdicts of agents. */
+import { Failure } from './failure.ts';
+import { refuseWhen, requireHere, seatOf, withEntry, withProposal } from './fold-step.ts';
+import { parsePolicy, policyHash } from './policy.ts';
+import {
+  type AgentVerdict,
+  type Approval,
+  type Authorization,
+  authorizationId,
+  type Proposal,
+  proposalId,
+} from './proposal.ts';
+import { requireStatement } from './statement.ts';
+import {
+  type AuthorizationState,
+  ceremonyDone,
+  type ProposalState,
+  type Treasury,
+} from './treasury.ts';
+
+/** A spend enters the log, at the place it was made for. */
+export function propose(treasury: Treasury, proposal: Proposal, seq: number): Treasury {
+  requireHere(treasury, proposal);
+  refuseWhen(!ceremonyDone(treasury), 'not every guardian confirmed the wallet');
+  refuseWhen(proposal.seq !== seq, `the proposal wants place ${proposal.seq}, not ${seq}`);
+  const id = proposalId(proposal);
+  const { intent } = proposal;
+  const of = 'of' in intent ? treasury.proposals.get(intent.of) : undefined;
+  refuseWhen('of' in intent && of === undefined, 'varies a proposal that the log does not hold');
+  refuseWhen(of !== undefined && of.root !== of.id, 'varies a variant instead of the first');
+  const state: ProposalState = {
+    id,
+    entrySeq: seq,
+    proposal,
+    root: of?.id ?? id,
+    approvals: [],
+    verdicts: new Map(),
+    contributions: new Map(),
+    faults: new Map(),
+    broadcast: null,
+    place: null,
+  };
+  return { ...treasury, proposals: withEntry(treasury.proposals, id, state) };
+}
+
+/** A decision without a transaction enters the log. */
+export function proposeAuthorization(
+  treasury: Treasury,
+  value: Authorization,
+  seq: number,
+): Treasury {
+  requireHere(treasury, value);
+  refuseWhen(!ceremonyDone(treasury), 'not every guardian confirmed the wallet');
+  refuseWhen(value.seq !== seq, `the authorization wants place ${value.seq}, not ${seq}`);
+  const id = authorizationId(value);
+  const state: AuthorizationState = {
+    id,
+    entrySeq: seq,
+    authorization: value,
+    approvals: [],
+    verdicts: new Map(),
+    passedAtSeq: null,
+  };
+  return { ...treasury, authorizations: withEntry(treasury.authorizations, id, state) };
+}
+
+/** A person's yes or no; the last one needed puts an authorization into force. */
+export function approve(treasury: Treasury, approval: Approval, seq: number): Treasury {
+  const { body } = approval;
+  requireHere(treasury, body);
+  requireStatement('approval', approval, approverKey(treasury, approval));
+  const target = treasury.proposals.get(body.subject);
+  if (target !== undefined) {
+    refuseWhen(body.policyHash !== target.proposal.policyHash, 'approves under another policy');
+    refuseWhen(spokeBefore(target.approvals, approval), `${body.signerId} spoke before`);
+    return withProposal(treasury, { ...target, approvals: [...target.approvals, approval] });
+  }
+  const asked = treasury.authorizations.get(body.subject);
+  if (asked === undefined) {
+    throw new Failure('INPUT_INVALID', `approves ${body.subject}, which the log does not hold`);
+  }
+  refuseWhen(spokeBefore(asked.approvals, approval), `${body.signerId} spoke before`);
+  const approvals = [...asked.approvals, approval];
+  return pass(treasury, { ...asked, approvals }, seq);
+}
+
+/** Acts on an authorization in the entry that brings the last approval it needs, and only once. */
+function pass(treasury: Treasury, state: AuthorizationState, seq: number): Treasury {
+  const yes = new Set(
+    state.approvals
+      .filter((each) => each.body.role === 'guardian' && each.body.decision === 'approve')
+      .map((each) => each.body.signerId),
+  );
+  const needed = approvalsNeeded(treasury, state.authorization);
+  const passes = state.passedAtSeq === null && yes.size >= needed;
+  const settled = { ...state, passedAtSeq: passes ? seq : state.passedAtSeq };
+  const next = {
+    ...treasury,
+    authorizations: withEntry(treasury.authorizations, state.id, settled),
+  };
+  return passes ? enact(next, state.authorization) : next;
+}
+
+/** Distinct guardians an authorization needs. A trip by one halts; everything else takes k. */
+export function approvalsNeeded(treasury: Treasury, value: Authorization): number {
+  const threshold = treasury.params?.threshold ?? Number.MAX_SAFE_INTEGER;
+  return value.intent.kind === 'breaker' && value.intent.action === 'trip' ? 1 : threshold;
+}
+
+function enact(treasury: Treasury, value: Authorization): Treasury {
+  const { intent } = value;
+  switch (intent.kind) {
+    case 'policy_change': {
+      const policy = parsePolicy(intent.policyText);
+      const adopted = {
+        policy,
+        hash: policyHash(policy),
+        activeFromHeight: intent.activatesAtHeight,
+      };
+      return { ...treasury, policies: [...treasury.policies, adopted] };
+    }
+    case 'registry_change': {
+      let { registry } = treasury;
+      for (const entry of intent.entries) {
+        requireStatement('lp-registration', entry, entry.body.key);
+        requireHere(treasury, entry.body);
+        const before = registry.get(entry.body.lpId) ?? [];
+        registry = withEntry(registry, entry.body.lpId, [...before, entry.body]);
+      }
+      return { ...treasury, registry };
+    }
+    case 'breaker':
+      return { ...treasury, breaker: intent.action === 'trip' ? 'tripped' : 'armed' };
+    case 'large_ln_payout':
+    case 'channel_close':
+    case 'snapshot':
+      return treasury;
+  }
+}
+
+/** An agent's word. Only `asks` can change. */
+export function hearVerdict(treasury: Treasury, verdict: AgentVerdict): Treasury {
+  const { body } = verdict;
+  requireHere(treasury, body);
+  const seat = seatOf(treasury, body.seatId);
+  requireStatement('verdict', verdict, seat.claim?.body.identityKey ?? '');
+  const target = treasury.proposals.get(body.subject) ?? treasury.authorizations.get(body.subject);
+  if (target === undefined) {
+    throw new Failure('INPUT_INVALID', `a verdict on ${body.subject}, which the log does not hold`);
+  }
+  const before = target.verdicts.get(body.seatId)?.body.verdict;
+  refuseWhen(
+    before !== undefined && before !== 'asks',
+    `seat ${body.seatId} already said ${before}`,
+  );
+  const verdicts = withEntry(target.verdicts, body.seatId, verdict);
+  return 'proposal' in target
+    ? withProposal(treasury, { ...target, verdicts })
+    : {
+        ...treasury,
+        authorizations: withEntry(treasury.authorizations, target.id, { ...target, verdicts }),
+      };
+}
+
+function approverKey(treasury: Treasury, { body }: Approval): string {
+  const key =
+    body.role === 'operator'
+      ? treasury.params?.operators.find((each) => each.id === body.signerId)?.key
+      : treasury.seats.get(body.signerId)?.record?.body.approvalKey;
+  return key ?? '';
+}
+
+function spokeBefore(approvals: readonly Approval[], { body }: Approval): boolean {
+  return approvals.some(
+    (each) => each.body.signerId === body.signerId && each.body.role === body.role,
+  );
+}
