@@ -101,10 +101,31 @@ function pass(treasury: Treasury, state: AuthorizationState, seq: number): Treas
   return passes ? enact(next, state.authorization) : next;
 }
 
-/** Distinct guardians an authorization needs. A trip by one halts; everything else takes k. */
+/**
+ * Distinct guardians an authorization needs: what the newest policy says, and never fewer than the
+ * threshold, except that a breaker trips by what the policy says alone.
+ */
 export function approvalsNeeded(treasury: Treasury, value: Authorization): number {
+  const intents = treasury.policies.at(-1)?.policy.intents;
   const threshold = treasury.params?.threshold ?? Number.MAX_SAFE_INTEGER;
-  return value.intent.kind === 'breaker' && value.intent.action === 'trip' ? 1 : threshold;
+  if (intents === undefined) return threshold;
+  const { intent } = value;
+  switch (intent.kind) {
+    case 'policy_change': {
+      const { tighten, loosen } = intents.policy_change;
+      return Math.max(threshold, tighten.approvals, loosen.approvals);
+    }
+    case 'registry_change':
+      return Math.max(threshold, intents.registry_change.approvals);
+    case 'breaker':
+      return intent.action === 'trip'
+        ? Math.max(1, intents.breaker.trip.approvals)
+        : Math.max(threshold, intents.breaker.reset.approvals);
+    case 'large_ln_payout':
+    case 'channel_close':
+    case 'snapshot':
+      return threshold;
+  }
 }
 
 function enact(treasury: Treasury, value: Authorization): Treasury {
