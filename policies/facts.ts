@@ -23,7 +23,14 @@ export interface PayeeFact {
   amountSat: Sat;
   authority:
     | { kind: 'lp-order'; lpId: string; orderId: string; expiryHeight: number }
-    | { kind: 'allowlist'; list: string; entry: string; index: number | null };
+    | {
+        kind: 'allowlist';
+        list: string;
+        entry: string;
+        index: number | null;
+        /** The highest index of this entry that was ever paid; absent when none was. */
+        usedIndex?: number | null;
+      };
   /** No charge of the treasury ever paid this script before. */
   firstPayment: 'first' | 'known';
 }
@@ -31,7 +38,10 @@ export interface PayeeFact {
 /** A whole spend. Amounts are computed from coins, never taken from a claim. */
 export interface SpendFacts {
   kind: SpendKind;
-  /** For a fee_bump: the kind and the fee of what it bumps, and how many bumps there were before. */
+  /**
+   * For a fee_bump: the kind of what it bumps, fee and feerate of its highest variant so far (the fee
+   * the charges hold), and how many bumps there were before.
+   */
   bump: { of: SpendKind; feeSat: Sat; feerate: FeeRate; earlierBumps: number } | null;
   network: NetworkName;
   tipHeight: number;
@@ -45,7 +55,7 @@ export interface SpendFacts {
   vsize: VBytes;
   /** The judge's own 6-block estimate; null where its node has none and none is configured. */
   estimate: FeeRate | null;
-  /** All coins of the treasury before this spend, the judge's own view. */
+  /** All coins of the treasury before this spend, the judge's own view; reserved ones are among them. */
   treasurySat: Sat;
 }
 

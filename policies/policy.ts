@@ -7,6 +7,7 @@ import { type Hex32, taggedHashHex } from './canonical-json.ts';
 import { policyContradictions } from './policy-references.ts';
 import { type Policy, policySchema } from './policy-schema.ts';
 import { requireShape } from './policy-shape.ts';
+import { amountShown } from './scalar.ts';
 import { parseYamlTree, type YamlTree } from './yaml.ts';
 
 export type { Policy } from './policy-schema.ts';
@@ -34,7 +35,7 @@ export function printPolicy(policy: Policy): string {
 }
 
 function textOf(value: unknown): YamlTree {
-  if (typeof value === 'bigint') return grouped(value);
+  if (typeof value === 'bigint') return amountShown(value);
   if (Array.isArray(value)) return value.map(textOf);
   if (typeof value === 'object' && value !== null) {
     return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, textOf(member)]));
@@ -44,9 +45,4 @@ function textOf(value: unknown): YamlTree {
 
 function textOrNull(value: unknown): string {
   return typeof value === 'string' ? value : 'null';
-}
-
-/** 50000000 -> 50_000_000. */
-function grouped(value: bigint): string {
-  return value.toString().replaceAll(/\B(?=(\d{3})+$)/g, '_');
 }

@@ -123,3 +123,8 @@ export function shapedBy<T>(pick: (keys: ReadonlySet<string>) => z.ZodType<T>): 
     return z.NEVER;
   });
 }
+
+/** As a person writes it: 50000000 -> 50_000_000. */
+export function amountShown(value: bigint): string {
+  return value.toString().replaceAll(/\B(?=(\d{3})+$)/g, '_');
+}
