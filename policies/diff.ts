@@ -133,14 +133,16 @@ function nameOf(item: unknown): string {
 }
 
 function changesOf(from: Tree | undefined, to: Tree | undefined, path: string): FieldChange[] {
-  if (isMap(from) && isMap(to)) return within(from, to, path);
-  // A list of places that comes or goes is as many changes as it has entries.
-  if (isMap(from ?? to) && /^allowlists\.[^.]+$/.test(path)) {
-    return within(isMap(from) ? from : {}, isMap(to) ? to : {}, path);
-  }
+  // An empty list has no items to tell what it is a list of: the other side tells. A list of places
+  // that comes or goes is as many changes as it has entries.
+  const listOfPlaces = /^allowlists\.[^.]+$/.test(path);
+  const nothing = (side: Tree | undefined): boolean =>
+    side === undefined ? listOfPlaces : isNames(side) && side.length === 0;
+  if (isMap(from) && (isMap(to) || nothing(to))) return within(from, isMap(to) ? to : {}, path);
+  if (isMap(to) && nothing(from)) return within({}, to, path);
   const shownFrom = shown(from);
   const shownTo = shown(to);
-  if (shownFrom === shownTo) return [];
+  if (shownFrom === shownTo || (nothing(from) && nothing(to))) return [];
   const change = directionOf(from, to, path);
   return [{ path, change, from: shownFrom, to: shownTo, ...activation(from, to, path) }];
 }
