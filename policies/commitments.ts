@@ -112,6 +112,13 @@ export function chargesOf(all: readonly Family[], treasury: Treasury): readonly 
   });
 }
 
+/** Proposals of the log by their txid: native segwit, so a signature never changes it. */
+export function proposalsByTxid(treasury: Treasury): ReadonlyMap<string, ProposalState> {
+  return new Map(
+    [...treasury.proposals.values()].map((state) => [proposalTxid(state.proposal), state]),
+  );
+}
+
 /** Coins that live intents hold: outpoint -> root of the intent. */
 export function reservedCoins(
   all: readonly Family[],
