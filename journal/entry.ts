@@ -1,8 +1,12 @@
 /** Entries of a journal: numbered from 1, each hashed over the one before. Pure. */
-import { type Hex32, taggedHashHex } from '../policies/canonical-json.ts';
+import { z } from 'zod';
+import { canonicalJson, type Hex32, taggedHashHex } from '../policies/canonical-json.ts';
 import { Failure } from '../policies/failure.ts';
 
-/** One durable fact. `body` is any plain value; it is hashed in its canonical form (RFC 8785). */
+/** What to do about a journal that does not hold: nothing in it is to be mended by hand. */
+export const KEEP_AND_RESTORE = 'keep the folder as it is and restore from a backup';
+
+/** One durable fact. `body` is any plain value; it is kept in its canonical form (RFC 8785). */
 export interface JournalEntry {
   seq: number;
   previous: Hex32;
@@ -10,33 +14,83 @@ export interface JournalEntry {
   body: unknown;
 }
 
-/** Where a journal stands: its last entry, or seq 0 for an empty one. */
+/** Where a journal stands: its last entry, or `GENESIS` while it is empty. */
 export interface Head {
   seq: number;
   hash: Hex32;
 }
 
 /** Head of a journal nobody wrote to. */
-export const EMPTY_HEAD: Head = { seq: 0, hash: '0'.repeat(64) };
+export const GENESIS: Head = { seq: 0, hash: '0'.repeat(64) };
 
-/** Hash of an entry, over its place and its content. */
-export function entryHash(entry: Omit<JournalEntry, 'hash'>): Hex32 {
-  const { seq, previous, body } = entry;
-  return taggedHashHex('weir/journal-entry/v1', { seq, previous, body });
-}
+const hex32 = z.string().regex(/^[0-9a-f]{64}$/);
+const headSchema = z.strictObject({ seq: z.int().min(0), hash: hex32 });
+const entrySchema = z.strictObject({
+  seq: z.int().min(1),
+  previous: hex32,
+  hash: hex32,
+  body: z.unknown(),
+});
 
-/** The entry that continues a head. */
+/** The entry that continues a head; its hash covers its place and its content. */
 export function nextEntry(head: Head, body: unknown): JournalEntry {
   const place = { seq: head.seq + 1, previous: head.hash, body };
   return { ...place, hash: entryHash(place) };
 }
 
-/** @throws Failure JOURNAL_CORRUPT unless `entry` continues `head` and hashes to what it says. */
-export function requireNext(head: Head, entry: JournalEntry): void {
-  if (entry.seq !== head.seq + 1 || entry.previous !== head.hash) {
-    throw new Failure('JOURNAL_CORRUPT', `entry ${entry.seq} does not continue entry ${head.seq}`);
+/**
+ * Follows a chain from a head and gives the head it ends at.
+ *
+ * @throws Failure JOURNAL_CORRUPT unless each entry continues the one before and hashes to what it says.
+ */
+export function verifyChain(entries: Iterable<JournalEntry>, from: Head): Head {
+  let head = from;
+  for (const entry of entries) {
+    if (entry.seq !== head.seq + 1 || entry.previous !== head.hash) {
+      throw corrupt(`entry ${entry.seq} does not continue entry ${head.seq}`);
+    }
+    if (entryHash(entry) !== entry.hash) {
+      throw corrupt(`entry ${entry.seq} does not hash to what it says`);
+    }
+    head = headOf(entry);
   }
-  if (entryHash(entry) !== entry.hash) {
-    throw new Failure('JOURNAL_CORRUPT', `entry ${entry.seq} does not hash to what it says`);
+  return head;
+}
+
+/** Where a journal stands that ends with this entry. */
+export function headOf({ seq, hash }: JournalEntry): Head {
+  return { seq, hash };
+}
+
+/** Text of an entry as it is stored: the canonical form, RFC 8785. */
+export function entryText(entry: JournalEntry): string {
+  return canonicalJson(entry);
+}
+
+/** Reads `entryText`; the chain is not looked at. @throws Failure JOURNAL_CORRUPT for any other text. */
+export function parseEntry(text: string): JournalEntry {
+  try {
+    const { seq, previous, hash, body } = entrySchema.parse(JSON.parse(text));
+    return { seq, previous, hash, body };
+  } catch (cause) {
+    throw corrupt('an entry is not what was written', cause);
   }
+}
+
+/** Reads a stored head. @throws Failure JOURNAL_CORRUPT for any other text. */
+export function parseHead(text: string): Head {
+  try {
+    return headSchema.parse(JSON.parse(text));
+  } catch (cause) {
+    throw corrupt('the head is not what was written', cause);
+  }
+}
+
+/** A JOURNAL_CORRUPT that says what was found and what to do about it. */
+export function corrupt(found: string, cause?: unknown): Failure {
+  return new Failure('JOURNAL_CORRUPT', `${found}: ${KEEP_AND_RESTORE}`, { cause });
+}
+
+function entryHash({ seq, previous, body }: Omit<JournalEntry, 'hash'>): Hex32 {
+  return taggedHashHex('weir/journal-entry/v1', { seq, previous, body });
 }

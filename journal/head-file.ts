@@ -2,21 +2,22 @@
  * The head, kept a second time in a file of its own and fsynced: LevelDB reopens without an error after
  * losing synced entries, and only this file knows that there were more.
  */
-import { open, readFile, rename } from 'node:fs/promises';
+import { open, rename } from 'node:fs/promises';
 import path from 'node:path';
-import { z } from 'zod';
 import { canonicalJson } from '../policies/canonical-json.ts';
-import { Failure } from '../policies/failure.ts';
-import type { Head } from './entry.ts';
+import type { CrashPoint } from './crash-point.ts';
+import { corrupt, type Head, parseHead } from './entry.ts';
 
 const FILE = 'head.json';
-const headSchema = z.strictObject({
-  seq: z.int().min(0),
-  hash: z.string().regex(/^[0-9a-f]{64}$/),
-});
+/** A head has under 100 bytes; a file with more is not one, and is not read to its end. */
+const FILE_BYTES_MAX = 256;
 
 /** Writes the head so that after a crash either the old or the new one is there, whole. */
-export async function writeHeadFile(dir: string, head: Head): Promise<void> {
+export async function writeHeadFile(
+  dir: string,
+  head: Head,
+  crashPoint: CrashPoint,
+): Promise<void> {
   const target = path.join(dir, FILE);
   const draft = `${target}.new`;
   const file = await open(draft, 'w', 0o600);
@@ -26,32 +27,34 @@ export async function writeHeadFile(dir: string, head: Head): Promise<void> {
   } finally {
     await file.close();
   }
+  await crashPoint('head-drafted');
   await rename(draft, target);
+  await crashPoint('head-renamed');
   await syncDirectory(dir);
 }
 
 /** The head on file, or null where there is none. @throws Failure JOURNAL_CORRUPT when unreadable. */
 export async function readHeadFile(dir: string): Promise<Head | null> {
-  const text = await readFile(path.join(dir, FILE), 'utf8').catch(absent);
-  if (text === null) return null;
   try {
-    return headSchema.parse(JSON.parse(text));
+    const file = await open(path.join(dir, FILE), 'r');
+    try {
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(FILE_BYTES_MAX));
+      return parseHead(buffer.toString('utf8', 0, bytesRead));
+    } finally {
+      await file.close();
+    }
   } catch (cause) {
-    throw new Failure('JOURNAL_CORRUPT', `${FILE} is not a head: restore from a backup`, { cause });
+    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return null;
+    throw corrupt(`${FILE} cannot be read`, cause);
   }
 }
 
-/** A rename is durable only when its directory is. */
-async function syncDirectory(dir: string): Promise<void> {
+/** A file's name is durable only when its directory is. */
+export async function syncDirectory(dir: string): Promise<void> {
   const handle = await open(dir, 'r');
   try {
     await handle.sync();
   } finally {
     await handle.close();
   }
-}
-
-function absent(cause: unknown): null {
-  if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return null;
-  throw cause;
 }

@@ -1,53 +1,91 @@
 /** A journal in LevelDB: one synced batch for the entries, then the head file, then the answer. */
-import { mkdir, stat } from 'node:fs/promises';
+import { mkdir, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { Level } from 'level';
-import { z } from 'zod';
-import { canonicalJson } from '../policies/canonical-json.ts';
-import { Failure } from '../policies/failure.ts';
-import { EMPTY_HEAD, type Head, type JournalEntry, nextEntry, requireNext } from './entry.ts';
-import { readHeadFile, writeHeadFile } from './head-file.ts';
-import { BATCH_ENTRIES_MAX, type CrashPoint, ENTRY_BYTES_MAX, type Journal } from './journal.ts';
+import type { Level } from 'level';
+import { BrokenInvariant, Failure } from '../policies/failure.ts';
+import { type CrashPoint, NO_CRASH } from './crash-point.ts';
+import { corrupt, GENESIS, type Head, headOf, type JournalEntry, nextEntry } from './entry.ts';
+import { readHeadFile, syncDirectory, writeHeadFile } from './head-file.ts';
+import { APPENDS_WAITING_MAX, type Journal, plainBodies, requirePage } from './journal.ts';
+import {
+  checkedHead,
+  makeDatabase,
+  openDatabase,
+  putEntries,
+  readPage,
+  rolledBack,
+} from './level-store.ts';
 
-/** Digits of a key, so that the order of keys is the order of entries. */
-const KEY_DIGITS = 12;
-const PAGE_MAX = 1_000;
+const DATABASE = 'db';
 
-const stored = z.strictObject({
-  seq: z.int().min(1),
-  previous: z.string(),
-  hash: z.string(),
-  body: z.unknown(),
-});
-
-/** Makes an empty journal. @throws Failure WRONG_STATE where one is already. */
-export async function createJournal(dir: string, crashPoint?: CrashPoint): Promise<Journal> {
-  if ((await readHeadFile(dir)) !== null || (await exists(path.join(dir, 'db')))) {
-    throw new Failure('WRONG_STATE', `${dir} already holds a journal`);
+/**
+ * Makes an empty journal in `dir`, beside whatever else is there, and opens it.
+ *
+ * The database gets its name last: a crash before that leaves nothing that would hinder the next try.
+ *
+ * @throws Failure WRONG_STATE where a journal is already or none can be made; JOURNAL_ROLLED_BACK where
+ *   one was.
+ */
+export async function createJournal(
+  dir: string,
+  crashPoint: CrashPoint = NO_CRASH,
+): Promise<Journal> {
+  const database = path.join(dir, DATABASE);
+  if (await exists(database)) {
+    throw new Failure('WRONG_STATE', `${dir} already holds a journal: open it`);
   }
-  await mkdir(dir, { recursive: true, mode: 0o700 });
-  await writeHeadFile(dir, EMPTY_HEAD);
+  const told = await readHeadFile(dir);
+  if (told !== null && told.seq > 0) throw rolledBack(`${database} is gone`);
+  await coded('WRONG_STATE', `no journal can be made in ${dir}`, async () => {
+    await mkdir(dir, { recursive: true, mode: 0o700 });
+    await syncDirectory(path.dirname(dir));
+    await writeHeadFile(dir, GENESIS, crashPoint);
+    const draft = `${database}.new`;
+    await rm(draft, { recursive: true, force: true });
+    await mkdir(draft, { mode: 0o700 });
+    await makeDatabase(draft);
+    await crashPoint('database-made');
+    await rename(draft, database);
+    await crashPoint('database-named');
+    await syncDirectory(dir);
+  });
   return openJournal(dir, crashPoint);
 }
 
 /**
- * Opens a journal, checking every entry.
+ * Opens a journal after checking every entry.
  *
- * An entry beyond the head file was never told to anybody, but it is whole and in order: it is kept.
+ * Entries beyond the head file are adopted: nobody was told of them, but they are whole and in order,
+ * and the journal of an older head file may hold some that somebody was told of. Whoever saw an append
+ * fail must look in any case: the process may also have died between the head file and the answer.
  *
- * @throws Failure JOURNAL_CORRUPT for a broken entry, JOURNAL_ROLLED_BACK for a journal shorter than
- *   its head file, JOURNAL_LOCKED while another process has it open.
+ * @throws Failure WRONG_STATE where no journal was made; JOURNAL_CORRUPT for anything that was not
+ *   written so; JOURNAL_ROLLED_BACK for a journal shorter than its head file, another than it names,
+ *   or without one; JOURNAL_LOCKED while it is open elsewhere, or its disk does not take the head.
  */
-export async function openJournal(dir: string, crashPoint?: CrashPoint): Promise<Journal> {
-  const told = await readHeadFile(dir);
-  if (told === null) {
-    throw new Failure('JOURNAL_ROLLED_BACK', `${dir} has no head file: restore from a backup`);
+export async function openJournal(
+  dir: string,
+  crashPoint: CrashPoint = NO_CRASH,
+): Promise<Journal> {
+  const database = path.join(dir, DATABASE);
+  if (!(await exists(database))) {
+    const told = await readHeadFile(dir);
+    if (told !== null && told.seq > 0) throw rolledBack(`${database} is gone`);
+    throw new Failure('WRONG_STATE', `${dir} holds no journal: create it first`);
   }
-  const db = await openLevel(path.join(dir, 'db'));
+  const db = await openDatabase(database);
   try {
+    const told = await readHeadFile(dir);
+    if (told === null) throw rolledBack(`${dir} has lost its head file`);
     const head = await checkedHead(db, told);
-    if (head.seq > told.seq) await writeHeadFile(dir, head);
-    return levelJournal({ db, dir, head, crashPoint: crashPoint ?? (() => undefined) });
+    if (head.seq > told.seq) {
+      await coded(
+        'JOURNAL_LOCKED',
+        `the head file in ${dir} cannot be written: check the disk`,
+        () => writeHeadFile(dir, head, crashPoint),
+      );
+    }
+    return levelJournal({ db, dir, head, crashPoint });
   } catch (failure) {
     await db.close();
     throw failure;
@@ -63,128 +101,96 @@ interface Opened {
 
 function levelJournal({ db, dir, head: opened, crashPoint }: Opened): Journal {
   let head = opened;
-  let broken: unknown = null;
+  let failed: { cause: unknown } | null = null;
+  let waiting = 0;
   let last: Promise<unknown> = Promise.resolve();
+  let closing: Promise<void> | null = null;
 
-  async function appendNow(bodies: readonly unknown[]): Promise<readonly JournalEntry[]> {
-    if (broken !== null) {
-      throw new Failure('JOURNAL_LOCKED', 'an append failed: open the journal again', {
-        cause: broken,
-      });
+  async function write(bodies: readonly unknown[]): Promise<readonly JournalEntry[]> {
+    if (failed !== null) throw appendFailed(failed.cause);
+    const entries: JournalEntry[] = [];
+    for (const body of bodies) {
+      const before = entries.at(-1);
+      entries.push(nextEntry(before === undefined ? head : headOf(before), body));
     }
-    const entries = chained(head, bodies);
-    const batch = entries.map((entry) => write(entry));
+    const end = entries.at(-1);
+    if (end === undefined) return entries;
     try {
-      crashPoint('before-batch');
-      await db.batch(batch, { sync: true });
-      crashPoint('after-batch');
-      const next = entries.at(-1) ?? head;
-      await writeHeadFile(dir, { seq: next.seq, hash: next.hash });
-      crashPoint('after-head');
-      head = { seq: next.seq, hash: next.hash };
+      await crashPoint('before-batch');
+      await putEntries(db, entries);
+      await crashPoint('after-batch');
+      await writeHeadFile(dir, headOf(end), crashPoint);
+      await crashPoint('after-head');
     } catch (cause) {
-      broken = cause;
-      throw cause;
+      failed = { cause };
+      throw appendFailed(cause);
     }
+    head = headOf(end);
     return entries;
+  }
+
+  function requireOpen(): void {
+    if (closing !== null) throw new Failure('WRONG_STATE', 'the journal is closed: open it again');
   }
 
   return {
     head: () => head,
-    append(bodies) {
-      const mine = last.then(() => appendNow(bodies));
+    async append(bodies) {
+      requireOpen();
+      if (waiting >= APPENDS_WAITING_MAX) {
+        throw new Failure('NOT_READY', `${waiting} appends wait for the disk: try again later`);
+      }
+      const plain = plainBodies(bodies);
+      waiting += 1;
+      const mine = last.then(() => write(plain)).finally(() => (waiting -= 1));
       last = mine.catch(() => undefined);
       return mine;
     },
-    read: (afterSeq, limit) => readEntries(db, afterSeq, Math.min(limit, PAGE_MAX)),
-    async close() {
-      await last;
-      await db.close();
+    async read(afterSeq, limit) {
+      requireOpen();
+      requirePage(afterSeq, limit);
+      try {
+        return await readPage(db, afterSeq, limit, head);
+      } catch (cause) {
+        requireOpen();
+        throw cause instanceof Failure ? cause : corrupt('the journal cannot be read', cause);
+      }
+    },
+    close() {
+      closing ??= last.then(() => db.close());
+      return closing;
     },
   };
 }
 
-function chained(head: Head, bodies: readonly unknown[]): readonly JournalEntry[] {
-  if (bodies.length > BATCH_ENTRIES_MAX) {
-    throw new Failure('INPUT_TOO_LARGE', `${bodies.length} entries at once`);
-  }
-  const entries: JournalEntry[] = [];
-  for (const body of bodies) {
-    // What is stored is the canonical form: what comes back hashes to the same.
-    const plain: unknown = JSON.parse(canonicalJson(body));
-    entries.push(nextEntry(entries.at(-1) ?? head, plain));
-  }
-  return entries;
-}
-
-function write(entry: JournalEntry): { type: 'put'; key: string; value: string } {
-  const value = canonicalJson(entry);
-  if (value.length > ENTRY_BYTES_MAX) {
-    throw new Failure('INPUT_TOO_LARGE', `an entry of ${value.length} bytes`);
-  }
-  return { type: 'put', key: keyOf(entry.seq), value };
-}
-
-async function readEntries(db: Level, afterSeq: number, limit: number): Promise<JournalEntry[]> {
-  const entries: JournalEntry[] = [];
-  for await (const value of db.values({ gt: keyOf(afterSeq), limit })) entries.push(parse(value));
-  return entries;
-}
-
-/** Reads every entry once, in order, and says where the journal ends. */
-async function checkedHead(db: Level, told: Head): Promise<Head> {
-  let head: Head = EMPTY_HEAD;
-  let toldHash = told.seq === 0 ? EMPTY_HEAD.hash : null;
-  try {
-    for await (const value of db.values()) {
-      const entry = parse(value);
-      requireNext(head, entry);
-      head = { seq: entry.seq, hash: entry.hash };
-      if (head.seq === told.seq) toldHash = head.hash;
-    }
-  } catch (cause) {
-    if (cause instanceof Failure) throw cause;
-    throw new Failure('JOURNAL_CORRUPT', `unreadable after entry ${head.seq}`, { cause });
-  }
-  if (toldHash !== told.hash) {
-    throw new Failure(
-      'JOURNAL_ROLLED_BACK',
-      `the journal ends at entry ${head.seq}, but entry ${told.seq} was promised: restore and reconcile`,
-    );
-  }
-  return head;
-}
-
-function parse(value: string): JournalEntry {
-  try {
-    return stored.parse(JSON.parse(value)) as JournalEntry;
-  } catch (cause) {
-    throw new Failure('JOURNAL_CORRUPT', 'an entry is not what was written', { cause });
-  }
-}
-
-async function openLevel(location: string): Promise<Level> {
-  const db = new Level(location, { keyEncoding: 'utf8', valueEncoding: 'utf8' });
-  try {
-    await db.open();
-    return db;
-  } catch (cause) {
-    const inner = cause instanceof Error ? cause.cause : undefined;
-    const code = inner instanceof Error && 'code' in inner ? inner.code : undefined;
-    if (code === 'LEVEL_LOCKED') {
-      throw new Failure('JOURNAL_LOCKED', `another process has ${location} open`, { cause });
-    }
-    throw new Failure('JOURNAL_CORRUPT', `${location} does not open`, { cause });
-  }
-}
-
-function keyOf(seq: number): string {
-  return seq.toString().padStart(KEY_DIGITS, '0');
-}
-
-async function exists(file: string): Promise<boolean> {
-  return stat(file).then(
-    () => true,
-    () => false,
+function appendFailed(cause: unknown): Failure {
+  return new Failure(
+    'JOURNAL_LOCKED',
+    'an append failed, and what is on disk is unknown: check the disk, then open the journal again',
+    { cause },
   );
+}
+
+/** Runs `work`; what it throws without a code of ours gets this one. */
+async function coded(
+  code: 'WRONG_STATE' | 'JOURNAL_LOCKED',
+  message: string,
+  work: () => Promise<void>,
+): Promise<void> {
+  try {
+    await work();
+  } catch (cause) {
+    if (cause instanceof Failure || cause instanceof BrokenInvariant) throw cause;
+    throw new Failure(code, message, { cause });
+  }
+}
+
+/** Only what is surely absent is: what cannot be looked at is left for LevelDB to complain of. */
+async function exists(file: string): Promise<boolean> {
+  try {
+    await stat(file);
+    return true;
+  } catch (cause) {
+    return !(cause instanceof Error && 'code' in cause && cause.code === 'ENOENT');
+  }
 }

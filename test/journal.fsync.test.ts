@@ -1,0 +1,61 @@
+/** What is synced to disk, and in which order, before anybody is told: no killed process can show it. */
+import type * as FileSystem from 'node:fs/promises';
+import path from 'node:path';
+import { Level } from 'level';
+import { afterEach, expect, test, vi } from 'vitest';
+import { createJournal } from '../journal/level-journal.ts';
+import { journalFolder } from './journal-folder.ts';
+
+const effects = vi.hoisted((): string[] => []);
+
+vi.mock('node:fs/promises', async (importOriginal) => {
+  const real = await importOriginal<typeof FileSystem>();
+  const open: typeof real.open = async (file, ...rest) => {
+    const handle = await real.open(file, ...rest);
+    const sync = handle.sync.bind(handle);
+    handle.sync = async () => {
+      await sync();
+      effects.push(`sync ${path.basename(String(file))}`);
+    };
+    return handle;
+  };
+  const rename: typeof real.rename = async (from, to) => {
+    await real.rename(from, to);
+    effects.push(`rename to ${path.basename(String(to))}`);
+  };
+  return { ...real, open, rename };
+});
+
+afterEach(() => vi.restoreAllMocks());
+
+test('an append is told of after batch, head and both folders are synced, in this order', async () => {
+  const journal = await createJournal(path.join(journalFolder(), 'journal'));
+  const batch = vi.spyOn(Level.prototype, 'batch');
+  effects.length = 0;
+  await journal.append(['one']);
+  effects.push('told');
+  await journal.close();
+  expect(batch).toHaveBeenCalledExactlyOnceWith(expect.anything(), { sync: true });
+  expect(effects).toEqual([
+    'sync db',
+    'sync head.json.new',
+    'rename to head.json',
+    'sync journal',
+    'told',
+  ]);
+});
+
+test('a journal is told of after its folder, head and database are synced', async () => {
+  const parent = journalFolder();
+  effects.length = 0;
+  const journal = await createJournal(path.join(parent, 'journal'));
+  await journal.close();
+  expect(effects).toEqual([
+    `sync ${path.basename(parent)}`,
+    'sync head.json.new',
+    'rename to head.json',
+    'sync journal',
+    'rename to db',
+    'sync journal',
+  ]);
+});
