@@ -1,0 +1,41 @@
+/** One command run to its end, with a bound on time and output. */
+import { spawn } from 'node:child_process';
+
+export interface CommandRun {
+  cwd?: string;
+  timeoutMs: number;
+}
+
+/** More than any answer read here: apt's plan for one package is some kilobytes. */
+const OUTPUT_BYTES_MAX = 4 * 1024 * 1024;
+/** Enough of the end of stderr to say what went wrong. */
+const COMPLAINT_CHARS_MAX = 800;
+
+/** stdout of the command. Rejects with the end of stderr when it fails, is missing or takes too long. */
+export function runCommand(command: readonly string[], run: CommandRun): Promise<string> {
+  const [file = '', ...args] = command;
+  return new Promise((resolve, reject) => {
+    const child = spawn(file, args, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: run.timeoutMs,
+      killSignal: 'SIGKILL',
+      // Answers are parsed, so the words must not depend on the user's language.
+      env: { ...process.env, LC_ALL: 'C' },
+      ...(run.cwd === undefined ? {} : { cwd: run.cwd }),
+    });
+    let out = '';
+    let complaint = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      out += text;
+      if (out.length > OUTPUT_BYTES_MAX) child.kill('SIGKILL');
+    });
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      complaint = (complaint + text).slice(-COMPLAINT_CHARS_MAX);
+    });
+    child.on('error', (cause) => reject(new Error(`${file} does not start`, { cause })));
+    child.on('close', (code, signal) => {
+      if (code === 0) resolve(out);
+      else reject(new Error(`${file} ended with ${signal ?? code}: ${complaint.trim()}`));
+    });
+  });
+}
