@@ -4,23 +4,29 @@
  */
 import { readFile } from 'node:fs/promises';
 import { isLosslessNumber, parse as parseLossless } from 'lossless-json';
-import { request } from 'undici';
+import { Agent, request } from 'undici';
 import { z } from 'zod';
 import { Failure } from '../policies/failure.ts';
-import { sat } from '../policies/units.ts';
+import { MAX_MONEY_SAT, sat } from '../policies/units.ts';
 
 /** Where a node listens and how it knows us; a cookie file is read at every call, nodes renew it. */
 export interface BitcoindAddress {
   url: string;
   auth: { user: string; password: string } | { cookieFile: string };
+  /** Longest a call may take, from the connection to the last byte of the answer. */
+  timeoutMs?: number;
 }
 
-/** Longest a call may take: `importdescriptors` rescans. */
+/** Enough for a call of any kind but a rescan, which the caller gives more. */
 const CALL_TIMEOUT_MS = 60_000;
+/** bitcoind works on four calls at a time by default (`rpcthreads`) and refuses those beyond its queue. */
+const CONNECTIONS_MAX = 4;
 /** Largest answer: a block's worth of wallet transactions, several times. */
 const ANSWER_BYTES_MAX = 64 * 1024 * 1024;
 /** `RPC_IN_WARMUP` (rpc/protocol.h): the node is starting. */
 const IN_WARMUP = -28;
+
+const dispatcher = new Agent({ connections: CONNECTIONS_MAX });
 
 /** A refusal by the node, with its own number (rpc/protocol.h). */
 export class BitcoindRefusal extends Failure {
@@ -42,14 +48,16 @@ export interface BitcoindRpc {
   wallet(name: string): BitcoindRpc;
 }
 
-/** BTC decimal text to Sat, exactly. Refuses more than eight decimals. */
+/** BTC decimal text to Sat, exactly. Refuses a sign, an exponent, more than eight decimals and MAX_MONEY. */
 export const btcAmount = z
   .string()
-  .regex(/^-?[0-9]{1,8}(\.[0-9]{1,8})?$/, 'must be BTC with at most eight decimals')
+  .regex(/^[0-9]{1,8}(\.[0-9]{1,8})?$/, 'must be BTC with at most eight decimals')
   .transform((text) => {
-    const [whole = '0', part = ''] = text.replace('-', '').split('.');
-    return sat(BigInt(whole) * 100_000_000n + BigInt(part.padEnd(8, '0')));
-  });
+    const [whole = '0', part = ''] = text.split('.');
+    return BigInt(whole) * 100_000_000n + BigInt(part.padEnd(8, '0'));
+  })
+  .refine((value) => value <= MAX_MONEY_SAT, 'must be at most 21 million BTC')
+  .transform((value) => sat(value));
 /** A height, a count, a time: an integer in the answer. */
 export const rpcInteger = z
   .string()
@@ -61,8 +69,13 @@ const envelope = z.object({
   error: z.object({ code: rpcInteger, message: z.string() }).nullish(),
 });
 
-/** A client of one node. Every number in an answer reaches the schema as text. */
+/**
+ * A client of one node. Every number in an answer reaches the schema as text.
+ *
+ * @throws Failure INPUT_INVALID for a URL that is none, is not HTTP, or holds a password.
+ */
 export function bitcoindRpc(address: BitcoindAddress, path = '/'): BitcoindRpc {
+  checkUrl(address.url);
   return {
     async call(method, params, answer) {
       const body = await post(address, path, method, params);
@@ -79,6 +92,17 @@ export function bitcoindRpc(address: BitcoindAddress, path = '/'): BitcoindRpc {
   };
 }
 
+/** A URL is printed in errors, so it must not hold a password. */
+function checkUrl(text: string): void {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (url === null || !/^https?:$/.test(url.protocol)) {
+    throw new Failure('INPUT_INVALID', 'the URL of bitcoind must be http://host:port');
+  }
+  if (url.username !== '' || url.password !== '') {
+    throw new Failure('INPUT_INVALID', 'the URL of bitcoind must not hold a user or password');
+  }
+}
+
 async function post(
   address: BitcoindAddress,
   path: string,
@@ -86,7 +110,7 @@ async function post(
   params: readonly unknown[],
 ): Promise<unknown> {
   const credentials = await credentialsOf(address);
-  try {
+  const text = await textOf(method, address, async (signal) => {
     const answer = await request(new URL(path, address.url), {
       method: 'POST',
       headers: {
@@ -94,19 +118,33 @@ async function post(
         'content-type': 'application/json',
       },
       body: JSON.stringify({ jsonrpc: '1.0', id: 'weir', method, params }),
-      headersTimeout: CALL_TIMEOUT_MS,
-      bodyTimeout: CALL_TIMEOUT_MS,
+      signal,
+      dispatcher,
     });
-    const text = await bounded(answer.body);
+    const body = await bounded(answer.body);
     if (answer.statusCode === 401 || answer.statusCode === 403) {
       throw new Failure('BITCOIND_REFUSED', 'bitcoind does not know this user or password');
     }
+    return body;
+  });
+  try {
     return withTextNumbers(parseLossless(text));
   } catch (cause) {
+    // A full work queue and a proxy in between answer in plain text: asking again can help.
+    throw new Failure('BITCOIND_UNREACHABLE', `${method}: the answer is not JSON`, { cause });
+  }
+}
+
+async function textOf(
+  method: string,
+  { url, timeoutMs = CALL_TIMEOUT_MS }: BitcoindAddress,
+  ask: (signal: AbortSignal) => Promise<string>,
+): Promise<string> {
+  try {
+    return await ask(AbortSignal.timeout(timeoutMs));
+  } catch (cause) {
     if (cause instanceof Failure) throw cause;
-    throw new Failure('BITCOIND_UNREACHABLE', `${method}: no answer from ${address.url}`, {
-      cause,
-    });
+    throw new Failure('BITCOIND_UNREACHABLE', `${method}: no answer from ${url}`, { cause });
   }
 }
 
