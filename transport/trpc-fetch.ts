@@ -3,6 +3,10 @@ import { Agent, type Response, fetch as undiciFetch } from 'undici';
 
 /** How long one call may take, long polls included. */
 export const CALL_MS_MAX = 60_000;
+/** Largest answer taken: who answers may be hostile, and an agent's memory is not theirs to fill. */
+export const ANSWER_BYTES_MAX = 48 * 1024 * 1024;
+/** Calls at once to one place: a long poll, what it leads to, and a person's command. */
+const CONNECTIONS_MAX = 8;
 /** Base address for calls over a socket; only its path matters. */
 export const SOCKET_URL = 'http://localhost';
 
@@ -13,18 +17,27 @@ export interface SignableRequest {
   input: string;
 }
 
-type Fetch = (input: URL | string, init?: { method?: string; body?: unknown }) => Promise<Response>;
+interface FetchOptions {
+  method?: string;
+  body?: unknown;
+  signal?: AbortSignal | null | undefined;
+}
+type Fetch = (input: URL | string, init?: FetchOptions) => Promise<Response>;
 
 /** Calls over a Unix socket. Nothing is signed: the socket's mode says who may. */
 export function unixFetch(socketPath: string): Fetch {
-  return fetchThrough(new Agent({ connect: { socketPath } }), () => ({}));
+  return fetchThrough(agentOf({ socketPath }), () => ({}));
 }
 
 /** Calls over HTTP with headers made of each request's content. */
 export function signedFetch(
   headersFor: (request: SignableRequest) => Record<string, string>,
 ): Fetch {
-  return fetchThrough(new Agent({ connections: 8 }), headersFor);
+  return fetchThrough(agentOf({}), headersFor);
+}
+
+function agentOf(connect: { socketPath?: string }): Agent {
+  return new Agent({ connect, connections: CONNECTIONS_MAX, maxResponseSize: ANSWER_BYTES_MAX });
 }
 
 function fetchThrough(
@@ -42,7 +55,12 @@ function fetchThrough(
       method: init?.method ?? 'GET',
       ...(body === '' ? {} : { body }),
       headers: { 'content-type': 'application/json', ...headersFor(request) },
-      signal: AbortSignal.timeout(CALL_MS_MAX),
+      signal: AbortSignal.any([
+        AbortSignal.timeout(CALL_MS_MAX),
+        ...(init?.signal ? [init.signal] : []),
+      ]),
+      // A redirect would carry a signed request to a place nobody chose.
+      redirect: 'error',
       dispatcher,
     });
   };

@@ -1,5 +1,5 @@
 /** Serving a tRPC router over HTTP or over a Unix socket of mode 0600, with bounds on everything. */
-import { chmod, mkdir, stat, unlink } from 'node:fs/promises';
+import { lstat, mkdir, stat, unlink } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { connect } from 'node:net';
 import path from 'node:path';
@@ -11,6 +11,10 @@ import { Failure } from '../policies/failure.ts';
 const REQUEST_MS_MAX = 30_000;
 /** Connections at once: five agents, each with a long poll and a call. */
 const CONNECTIONS_MAX = 64;
+/** What is being answered at `close` may finish within this; a long poll is cut. */
+const CLOSE_GRACE_MS = 1_000;
+/** Only its user may open a socket (chmod 0600 from its first moment). */
+const SOCKET_UMASK = 0o177;
 /** Procedures are not batched: one request, one signature. */
 const BATCH_MAX = 1;
 
@@ -41,21 +45,32 @@ export async function serveHttp<Context>(
 }
 
 /**
- * Serves on a Unix socket that only this user can open; its folder is made 0700 first, so that there
- * is no moment at which others could.
+ * Serves on a Unix socket of mode 0600, made so under a umask: there is no moment at which others could
+ * open it. A folder that is not there is made 0700.
  *
- * @throws Failure WRONG_STATE when somebody serves there already.
+ * @throws Failure WRONG_STATE when somebody serves there already, when something else than a socket lies
+ * there, or when others may write in the folder: they could put their own socket in its place.
  */
 export async function serveUnix<Context>(
   options: ServeOptions<Context>,
   socketPath: string,
 ): Promise<Serving> {
-  await mkdir(path.dirname(socketPath), { recursive: true, mode: 0o700 });
-  await chmod(path.dirname(socketPath), 0o700);
+  const folder = path.dirname(socketPath);
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  if (((await stat(folder)).mode & 0o022) !== 0) {
+    throw new Failure('WRONG_STATE', `others may write in ${folder}: chmod 700 it`);
+  }
   await removeStale(socketPath);
   const server = serverOf(options);
-  await listening(server, () => server.listen(socketPath));
-  await chmod(socketPath, 0o600);
+  await listening(server, () => {
+    // Node binds within this call, so the umask of the process is changed for nobody else.
+    const before = process.umask(SOCKET_UMASK);
+    try {
+      server.listen(socketPath);
+    } finally {
+      process.umask(before);
+    }
+  });
   return {
     port: 0,
     close: () => closed(server),
@@ -85,27 +100,37 @@ async function listening(server: Server, listen: () => void): Promise<void> {
 }
 
 async function closed(server: Server): Promise<void> {
-  const done = new Promise<void>((resolve) => {
-    server.close(() => resolve());
+  await new Promise<void>((resolve) => {
+    const cut = setTimeout(() => server.closeAllConnections(), CLOSE_GRACE_MS);
+    server.close(() => {
+      clearTimeout(cut);
+      resolve();
+    });
+    server.closeIdleConnections();
   });
-  server.closeAllConnections();
-  await done;
 }
 
 async function removeStale(socketPath: string): Promise<void> {
-  const there = await stat(socketPath).then(
-    () => true,
-    () => false,
-  );
-  if (!there) return;
-  const answers = await new Promise<boolean>((resolve) => {
+  const there = await lstat(socketPath).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === 'ENOENT') return null;
+    throw cause;
+  });
+  if (there === null) return;
+  if (!there.isSocket()) throw new Failure('WRONG_STATE', `${socketPath} is not a socket`);
+  if (await isServed(socketPath)) {
+    throw new Failure('WRONG_STATE', `another process serves ${socketPath}`);
+  }
+  await unlink(socketPath);
+}
+
+/** Only a refused connection proves that nobody listens: a full queue refuses otherwise. */
+function isServed(socketPath: string): Promise<boolean> {
+  return new Promise((resolve) => {
     const probe = connect(socketPath);
     probe.once('connect', () => {
       probe.destroy();
       resolve(true);
     });
-    probe.once('error', () => resolve(false));
+    probe.once('error', (cause: NodeJS.ErrnoException) => resolve(cause.code !== 'ECONNREFUSED'));
   });
-  if (answers) throw new Failure('WRONG_STATE', `another process serves ${socketPath}`);
-  await unlink(socketPath);
 }
