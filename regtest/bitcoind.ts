@@ -148,6 +148,9 @@ async function launched(start: BitcoindStart, address: RpcAddress): Promise<Runn
       },
       START_TIMEOUT_MS,
     );
+    // A ZMQ port that is taken is only a line in bitcoind's log: it goes on without.
+    const hooks = await call<unknown[]>(address, 'getzmqnotifications', []);
+    if (hooks.length === 0) throw new Error('ZMQ is off: address already in use');
     return running;
   } catch (cause) {
     await ended(child, 'SIGKILL');

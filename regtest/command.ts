@@ -35,7 +35,13 @@ export function runCommand(command: readonly string[], run: CommandRun): Promise
     child.on('error', (cause) => reject(new Error(`${file} does not start`, { cause })));
     child.on('close', (code, signal) => {
       if (code === 0) resolve(out);
-      else reject(new Error(`${file} ended with ${signal ?? code}: ${complaint.trim()}`));
+      else reject(new Error(`${file} ended with ${signal ?? code}: ${gist(complaint)}`));
     });
   });
+}
+
+/** Without apt's warnings and notes, on one line. */
+function gist(complaint: string): string {
+  const lines = complaint.split('\n').map((line) => line.trim());
+  return lines.filter((line) => line !== '' && !/^[WN]: /.test(line)).join(' ');
 }
