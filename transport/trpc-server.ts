@@ -1,9 +1,9 @@
 /** Serving a tRPC router over HTTP or over a Unix socket of mode 0600, with bounds on everything. */
 import { lstat, mkdir, stat, unlink } from 'node:fs/promises';
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import path from 'node:path';
-import type { AnyTRPCRouter } from '@trpc/server';
+import { type AnyTRPCRouter, TRPCError } from '@trpc/server';
 import { createHTTPHandler } from '@trpc/server/adapters/standalone';
 import { Failure } from '../policies/failure.ts';
 
@@ -24,9 +24,15 @@ export interface Serving {
   close(): Promise<void>;
 }
 
+/** A request whose body is read, whole and within its bound: a signature over it can be checked. */
+export interface ReadRequest extends IncomingMessage {
+  /** Empty where there is none. */
+  body: string;
+}
+
 export interface ServeOptions<Context> {
   router: AnyTRPCRouter;
-  createContext(request: IncomingMessage): Promise<Context> | Context;
+  createContext(request: ReadRequest): Promise<Context> | Context;
   bodyBytesMax: number;
 }
 
@@ -80,15 +86,43 @@ export async function serveUnix<Context>(
 function serverOf<Context>(options: ServeOptions<Context>): Server {
   const handler = createHTTPHandler({
     router: options.router,
-    createContext: ({ req }) => options.createContext(req) as Promise<object>,
+    createContext: ({ req }) => options.createContext(req as ReadRequest) as Promise<object>,
     maxBodySize: options.bodyBytesMax,
     allowBatching: BATCH_MAX > 1,
+    middleware(
+      request: IncomingMessage,
+      response: ServerResponse,
+      next: (failed?: unknown) => void,
+    ) {
+      bodyOf(request, options.bodyBytesMax).then(
+        (body) => {
+          Object.assign(request, { body });
+          next();
+        },
+        (cause: unknown) => {
+          // What is left of the body is not read: the connection ends with the answer.
+          response.setHeader('connection', 'close');
+          next(cause);
+        },
+      );
+    },
   });
   const server = createServer({ maxHeaderSize: 64 * 1024 }, handler);
   server.requestTimeout = REQUEST_MS_MAX;
   server.headersTimeout = REQUEST_MS_MAX;
   server.maxConnections = CONNECTIONS_MAX;
   return server;
+}
+
+async function bodyOf(request: IncomingMessage, bytesMax: number): Promise<string> {
+  const parts: Buffer[] = [];
+  let size = 0;
+  for await (const part of request.iterator({ destroyOnReturn: false })) {
+    size += (part as Buffer).length;
+    if (size > bytesMax) throw new TRPCError({ code: 'PAYLOAD_TOO_LARGE' });
+    parts.push(part as Buffer);
+  }
+  return Buffer.concat(parts).toString('utf8');
 }
 
 async function listening(server: Server, listen: () => void): Promise<void> {
