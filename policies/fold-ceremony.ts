@@ -77,7 +77,11 @@ export function recordWallet(treasury: Treasury, record: WalletRecord): Treasury
     joined.includes(undefined) || joined.join() !== named.join(),
     'the wallet record does not hold the key record of every seat',
   );
-  return unconfirmed({ ...treasury, wallet: record });
+  refuseWhen(
+    record.epoch !== treasury.epoch + 1,
+    `epoch ${record.epoch} does not follow ${treasury.epoch}`,
+  );
+  return unconfirmed({ ...treasury, wallet: record, epoch: record.epoch });
 }
 
 /** A guardian saw the wallet and its first address. */
@@ -89,6 +93,10 @@ export function confirmSeat(treasury: Treasury, confirmation: SeatConfirmation):
   refuseWhen(
     wallet === null || confirmation.body.recordHash !== walletRecordHash(wallet),
     'the confirmation is for another wallet record',
+  );
+  refuseWhen(
+    confirmation.body.firstAddress !== wallet?.firstAddress,
+    'the confirmation is for another first address',
   );
   refuseWhen(
     confirmation.body.policyHash !== treasury.params?.policyHash,

@@ -61,6 +61,8 @@ export interface Treasury {
   params: CeremonyParams | null;
   seats: ReadonlyMap<string, Seat>;
   wallet: WalletRecord | null;
+  /** Of the last wallet record, also while a redo took it back; 0 before the first. */
+  epoch: number;
   /** Adopted policies, oldest first; `policyAt` says which one rules. */
   policies: readonly { policy: Policy; hash: string; activeFromHeight: number }[];
   registry: ReadonlyMap<string, readonly LpRegistration[]>;
@@ -77,6 +79,7 @@ export const EMPTY_TREASURY: Treasury = {
   params: null,
   seats: new Map(),
   wallet: null,
+  epoch: 0,
   policies: [],
   registry: new Map(),
   queue: new Map(),
