@@ -26,7 +26,8 @@ const ANSWER_BYTES_MAX = 64 * 1024 * 1024;
 /** `RPC_IN_WARMUP` (rpc/protocol.h): the node is starting. */
 const IN_WARMUP = -28;
 
-const dispatcher = new Agent({ connections: CONNECTIONS_MAX });
+// The bound of a call is its own, whole one; the library's would end a rescan after five minutes.
+const dispatcher = new Agent({ connections: CONNECTIONS_MAX, headersTimeout: 0, bodyTimeout: 0 });
 
 /** A refusal by the node, with its own number (rpc/protocol.h). */
 export class BitcoindRefusal extends Failure {
