@@ -249,34 +249,19 @@ describeWithBitcoind('the chain through bitcoind', () => {
     expect(new Set((await fresh.view()).spends)).toEqual(new Set(spends));
   });
 
-  test('a wallet made later finds what came before, also when its first search was cut short', async () => {
-    const { treasury } = await watched();
-    const { txid } = await deposit(treasury, '0.6', 2);
-    const { first } = network();
-    await first.rpc('createwallet', ['cut short', true, true, null, false, true, true]);
-    const { receive, change } = treasury.branches;
-    const cut = { active: false, timestamp: 'now', range: [0, 999] };
-    await first.rpc(
-      'importdescriptors',
-      [
-        [
-          { desc: receive, internal: false, ...cut },
-          { desc: change, internal: true, ...cut },
-        ],
-      ],
-      'cut short',
-    );
-    for (const wallet of ['cut short', 'made later']) {
-      const chain = chainOf(first, wallet);
-      await expect(chain.view()).rejects.toMatchObject({ code: 'NOT_READY' });
-      await chain.watch(treasury.branches);
-      await chain.watch(treasury.branches);
-      expect((await chain.view()).coins).toMatchObject([
-        { outpoint: expect.stringContaining(txid) },
-      ]);
-      const info = await first.rpc('getwalletinfo', [], wallet);
-      expect(info).toMatchObject({ private_keys_enabled: false });
+  test('even a buried spend is read again when its block is taken back', async () => {
+    const { treasury, chain } = await watched();
+    const { first, second } = network();
+    await deposit(treasury, '1');
+    await partition(network());
+    const txid = await treasury.spend({ [await minerAddress(network())]: '0.1' });
+    await mine(network(), first, 101);
+    for (const _ of ['read', 'remembered']) {
+      expect((await chain.view()).spends).toMatchObject([{ txid, height: expect.any(Number) }]);
     }
+    await mine(network(), second, 103);
+    await connect(network());
+    expect((await chain.view()).spends).toMatchObject([{ txid, height: null }]);
   });
 
   test('refuses a wallet with keys and a wallet of another treasury', async () => {
@@ -359,5 +344,39 @@ describeWithBitcoind('the chain through bitcoind', () => {
     await connect(network());
     expect((await chain.view()).coins).toMatchObject([{ outpoint: expect.stringContaining(txid) }]);
     expect(await chain.broadcast(raw)).toEqual({ outcome: 'accepted' });
+  });
+});
+
+describeWithBitcoind('a wallet over an old chain', () => {
+  const network = sharedNetwork();
+
+  test('made later, or cut short in its first search, it finds what came before', async () => {
+    const { first, second } = network();
+    const treasury = await bitcoindTreasury(first, 'old');
+    const { txid } = await fund(network(), treasury.address(0, 2), '0.6');
+    // `now` searches two hours back: the payment has to be older than that.
+    const later = Math.floor(Date.now() / 1_000) + 6 * 60 * 60;
+    await Promise.all([first, second].map((node) => node.rpc('setmocktime', [later])));
+    await mine(network(), first, 11);
+    await first.rpc('createwallet', ['cut short', true, true, null, false, true, true]);
+    const { receive, change } = treasury.branches;
+    const cut = { active: false, timestamp: 'now', range: [0, 999] };
+    const requests = [
+      { desc: receive, internal: false, ...cut },
+      { desc: change, internal: true, ...cut },
+    ];
+    await first.rpc('importdescriptors', [requests], 'cut short');
+    expect(await first.rpc('listunspent', [], 'cut short')).toEqual([]);
+    for (const wallet of ['cut short', 'made later']) {
+      const chain = chainOf(first, wallet);
+      await expect(chain.view()).rejects.toMatchObject({ code: 'NOT_READY' });
+      await chain.watch(treasury.branches);
+      await chain.watch(treasury.branches);
+      expect((await chain.view()).coins).toMatchObject([
+        { outpoint: expect.stringContaining(txid), branch: 0, index: 2 },
+      ]);
+      const info = await first.rpc('getwalletinfo', [], wallet);
+      expect(info).toMatchObject({ private_keys_enabled: false });
+    }
   });
 });
