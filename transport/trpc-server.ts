@@ -94,17 +94,9 @@ function serverOf<Context>(options: ServeOptions<Context>): Server {
       response: ServerResponse,
       next: (failed?: unknown) => void,
     ) {
-      bodyOf(request, options.bodyBytesMax).then(
-        (body) => {
-          Object.assign(request, { body });
-          next();
-        },
-        (cause: unknown) => {
-          // What is left of the body is not read: the connection ends with the answer.
-          response.setHeader('connection', 'close');
-          next(cause);
-        },
-      );
+      const passOn = async (): Promise<void> =>
+        next(await readBody(request, response, options.bodyBytesMax));
+      void passOn();
     },
   });
   const server = createServer({ maxHeaderSize: 64 * 1024 }, handler);
@@ -112,6 +104,22 @@ function serverOf<Context>(options: ServeOptions<Context>): Server {
   server.headersTimeout = REQUEST_MS_MAX;
   server.maxConnections = CONNECTIONS_MAX;
   return server;
+}
+
+/** Puts the body beside its request. Gives what went wrong, or undefined. */
+async function readBody(
+  request: IncomingMessage,
+  response: ServerResponse,
+  bytesMax: number,
+): Promise<unknown> {
+  try {
+    Object.assign(request, { body: await bodyOf(request, bytesMax) });
+    return undefined;
+  } catch (cause) {
+    // What is left of the body is not read: the connection ends with the answer.
+    response.setHeader('connection', 'close');
+    return cause;
+  }
 }
 
 async function bodyOf(request: IncomingMessage, bytesMax: number): Promise<string> {
