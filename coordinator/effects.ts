@@ -111,9 +111,9 @@ function finalizeEffects(
   const threshold = treasury.params?.threshold ?? Number.MAX_SAFE_INTEGER;
   if (state.broadcast !== null || state.contributions.size < threshold) return [];
   if (state.proposal.expiryHeight < view.tipHeight || rejectedByOperator(state)) return [];
-  const isCancel = state.proposal.intent.kind === 'cancel';
-  if (!isCancel && treasury.breaker === 'tripped') return [];
-  if (!isCancel && hasCancel(treasury, family, view.tipHeight)) return [];
+  // A cancel passes a tripped breaker and overtakes what it cancels.
+  const isHeld = treasury.breaker === 'tripped' || hasCancel(treasury, family, view.tipHeight);
+  if (isHeld && state.proposal.intent.kind !== 'cancel') return [];
   const seats = [...state.contributions.keys()].slice(0, threshold);
   return [{ do: 'finalize', proposalId: state.id, seats }];
 }

@@ -20,6 +20,7 @@ import type { Reason } from '../policies/reason.ts';
 import { statementHolds } from '../policies/statement.ts';
 import { type ProposalState, registrationAt, type Treasury } from '../policies/treasury.ts';
 import type {
+  CeremonyParams,
   KeyRecord,
   SeatClaim,
   SeatConfirmation,
@@ -79,7 +80,7 @@ export function decide(treasury: Treasury, command: Command): readonly LogEvent[
     case 'join-seat':
       return joinSeat(treasury, command.record);
     case 'record-wallet':
-      return treasury.wallet === null ? [{ kind: 'wallet-recorded', record: command.record }] : [];
+      return recordWallet(treasury, command.record);
     case 'confirm-seat':
       return confirmSeat(treasury, command.confirmation);
     case 'queue-order':
@@ -153,6 +154,10 @@ function joinSeat(treasury: Treasury, record: KeyRecord): LogEvent[] {
   if (treasury.seats.get(record.body.seatId)?.record?.signature === record.signature) return [];
   checkAccountKey(record);
   return [{ kind: 'seat-joined', record }];
+}
+
+function recordWallet(treasury: Treasury, record: WalletRecord): LogEvent[] {
+  return treasury.wallet === null ? [{ kind: 'wallet-recorded', record }] : [];
 }
 
 function confirmSeat(treasury: Treasury, confirmation: SeatConfirmation): LogEvent[] {

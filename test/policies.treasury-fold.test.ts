@@ -13,7 +13,7 @@ import type { LpOrder, SpendIntent } from '../policies/intent.ts';
 import type { LogEvent } from '../policies/log-entry.ts';
 import { type Proposal, proposalId, proposalTxid } from '../policies/proposal.ts';
 import { ceremonyDone, policyAt, registrationAt } from '../policies/treasury.ts';
-import { type FeeRate, type Sat, sat } from '../policies/units.ts';
+import { type FeeRate, sat } from '../policies/units.ts';
 import {
   keyOf,
   keyRecordOf,
@@ -318,7 +318,7 @@ test('all variants count together with the highest fee, until one is buried', ()
   );
   propose(t, bump);
   const fees = (tip: number, txid: string) =>
-    at(t, { txid, height: 100 }, tip).charges.map((each) => [each.at, each.feeSat as Sat]);
+    at(t, { txid, height: 100 }, tip).charges.map((each) => [each.at, each.feeSat]);
   expect(fees(104, proposalTxid(first))).toEqual([['live', 900n]]);
   expect(fees(105, proposalTxid(first))).toEqual([[100, 500n]]);
   expect(fees(105, proposalTxid(bump))).toEqual([[100, 900n]]);

@@ -13,7 +13,7 @@ import { proposalPsbt } from '../descriptors/proposal-psbt.ts';
 import type { CoinRef, LpOrder, SpendIntent, SpendPlan } from '../policies/intent.ts';
 import { type Proposal, proposalId } from '../policies/proposal.ts';
 import type { ProposalState } from '../policies/treasury.ts';
-import { type FeeRate, type Sat, sat } from '../policies/units.ts';
+import { type FeeRate, sat } from '../policies/units.ts';
 import {
   registrationOf,
   type ScenarioOptions,
@@ -118,7 +118,7 @@ export function spendScenario(options: SpendScenarioOptions): SpendScenario {
     lockTime: TIP,
     change: { index: 0 },
     orderSeed: 'cd'.repeat(32),
-    anchor: (change.coins?.[0] ?? (coins[0] as CoinRef)).outpoint,
+    anchor: (change.coins?.[0] ?? coins[0])?.outpoint ?? '',
     ...change,
   });
   const propose: SpendScenario['propose'] = (intent, payees, edit = (same) => same) => {
@@ -146,7 +146,7 @@ export function spendScenario(options: SpendScenarioOptions): SpendScenario {
       };
       return propose(
         intent,
-        orders.map(({ body }) => ({ script: body.script, amountSat: body.amountSat as Sat })),
+        orders.map(({ body }) => ({ script: body.script, amountSat: body.amountSat })),
       );
     },
   };

@@ -1,0 +1,268 @@
+/**
+ * The fold of an agent's own journal: the treasury as its log tells it, what this agent did, and the
+ * heads it holds. Pure: a restart, and every test, gets the same memory from the same events.
+ */
+import { Failure } from '../policies/failure.ts';
+import { EMPTY_TREASURY, type Treasury } from '../policies/treasury.ts';
+import { applyEntry } from '../policies/treasury-fold.ts';
+import type { WalletRecord } from '../policies/wallet-record.ts';
+import type { OwnMemory } from './judgement.ts';
+import type { OwnEvent, OwnEventOf } from './own-event.ts';
+
+/** A head this agent verified; its place in the list is seq - 1. */
+export interface KnownHead {
+  hash: string;
+  signature: string;
+}
+
+/** Everything an agent knows after its journal. */
+export interface AgentState {
+  treasury: Treasury;
+  heads: readonly KnownHead[];
+  invited: OwnEventOf<'invited'> | null;
+  keyRecord: OwnEventOf<'key-made'>['record'] | null;
+  pinned: OwnEventOf<'pinned'> | null;
+  /** Outpoint -> root of the intent this agent reserved it for. */
+  reserved: ReadonlyMap<string, string>;
+  lockTimeSigned: number;
+  released: ReadonlyMap<string, OwnEventOf<'released'>>;
+  refused: ReadonlyMap<string, OwnEventOf<'refused'>>;
+  never: ReadonlyMap<string, OwnEventOf<'never'>>;
+  asked: ReadonlyMap<string, OwnEventOf<'asked'>>;
+  approvedHere: ReadonlyMap<string, OwnEventOf<'approved-here'>>;
+  automation: Automation;
+  pauseClearedAt: number;
+  frozen: ReadonlySet<string>;
+  fork: OwnEventOf<'fork-proof'> | null;
+  spendsSeen: ReadonlySet<string>;
+  alarms: readonly OwnEventOf<'alarm'>[];
+  notified: ReadonlySet<string>;
+}
+
+/** What holds the automatic hand back, beside refusals, which are counted (`pausedFor`). */
+export interface Automation {
+  state: 'on' | 'locked' | 'tripped';
+  why: string;
+  height: number | null;
+  nonce: string | null;
+  /** Height at which the guardian unlocked without all peers' answers. */
+  unlockedAt: number | null;
+}
+
+/** An agent before its first event. */
+export const EMPTY_STATE: AgentState = {
+  treasury: EMPTY_TREASURY,
+  heads: [],
+  invited: null,
+  keyRecord: null,
+  pinned: null,
+  reserved: new Map(),
+  lockTimeSigned: 0,
+  released: new Map(),
+  refused: new Map(),
+  never: new Map(),
+  asked: new Map(),
+  approvedHere: new Map(),
+  automation: { state: 'on', why: '', height: null, nonce: null, unlockedAt: null },
+  pauseClearedAt: -1,
+  frozen: new Set(),
+  fork: null,
+  spendsSeen: new Set(),
+  alarms: [],
+  notified: new Set(),
+};
+
+/** Alarms kept in memory; the journal keeps all. */
+const ALARMS_KEPT_MAX = 50;
+
+/**
+ * The state after one more event of the own journal.
+ *
+ * @throws Failure INPUT_INVALID or SIGNATURE_INVALID for a log entry that does not fold.
+ */
+export function remember(state: AgentState, event: OwnEvent): AgentState {
+  switch (event.kind) {
+    case 'invited':
+      return { ...state, invited: event };
+    case 'log':
+      return {
+        ...state,
+        treasury: applyEntry(state.treasury, event.entry),
+        heads: [...state.heads, { hash: event.entry.hash, signature: event.entry.signature }],
+      };
+    case 'key-made':
+      return { ...state, keyRecord: event.record };
+    case 'pinned':
+      return { ...state, pinned: event };
+    case 'reserved':
+    case 'released':
+    case 'refused':
+    case 'never':
+    case 'asked':
+    case 'approved-here':
+      return decided(state, event);
+    case 'automation':
+    case 'proved-fresh':
+    case 'unlocked-here':
+    case 'pause-cleared':
+      return held(state, event);
+    case 'frozen':
+      return { ...state, frozen: frozenAfter(state.frozen, event) };
+    case 'fork-proof':
+      return { ...state, fork: state.fork ?? event };
+    case 'spend-seen':
+      return { ...state, spendsSeen: new Set(state.spendsSeen).add(event.txid) };
+    case 'alarm':
+      return { ...state, alarms: [...state.alarms, event].slice(-ALARMS_KEPT_MAX) };
+    case 'notified':
+      return { ...state, notified: new Set(state.notified).add(noticeKey(event)) };
+  }
+}
+
+type Decided = OwnEventOf<
+  'reserved' | 'released' | 'refused' | 'never' | 'asked' | 'approved-here'
+>;
+
+function decided(state: AgentState, event: Decided): AgentState {
+  switch (event.kind) {
+    case 'reserved': {
+      const reserved = new Map(state.reserved);
+      for (const outpoint of event.outpoints) reserved.set(outpoint, event.root);
+      const lockTimeSigned = Math.max(state.lockTimeSigned, event.lockTime);
+      return { ...state, reserved, lockTimeSigned };
+    }
+    case 'released':
+      return { ...state, released: new Map(state.released).set(event.proposalId, event) };
+    case 'refused':
+      return { ...state, refused: new Map(state.refused).set(event.subject, event) };
+    case 'never':
+      return { ...state, never: new Map(state.never).set(event.subject, event) };
+    case 'asked':
+      return { ...state, asked: new Map(state.asked).set(event.subject, event) };
+    case 'approved-here': {
+      const { subject } = event.approval.body;
+      return { ...state, approvedHere: new Map(state.approvedHere).set(subject, event) };
+    }
+  }
+}
+
+type Held = OwnEventOf<'automation' | 'proved-fresh' | 'unlocked-here' | 'pause-cleared'>;
+
+function held(state: AgentState, event: Held): AgentState {
+  const { automation } = state;
+  switch (event.kind) {
+    case 'automation': {
+      const { state: next, why, height, nonce } = event;
+      return { ...state, automation: { state: next, why, height, nonce, unlockedAt: null } };
+    }
+    case 'proved-fresh':
+      return automation.state === 'locked' && automation.nonce === event.nonce
+        ? { ...state, automation: EMPTY_STATE.automation }
+        : state;
+    case 'unlocked-here':
+      return automation.state === 'locked'
+        ? { ...state, automation: { ...automation, unlockedAt: event.height } }
+        : state;
+    case 'pause-cleared':
+      return { ...state, pauseClearedAt: event.height };
+  }
+}
+
+/** Names one notice, so that a person is told once. */
+export function noticeKey(
+  event: Pick<OwnEventOf<'notified'>, 'notice' | 'about' | 'count'>,
+): string {
+  return `${event.notice} ${event.about ?? ''} ${event.count}`;
+}
+
+/** Whether this agent's word on a subject is final: it signed it, refused it or never will. */
+export function isSettled(state: AgentState, subject: string): boolean {
+  return state.released.has(subject) || state.refused.has(subject) || state.never.has(subject);
+}
+
+/**
+ * Whether refusals pause automatic signing for one initiator (A9): at least `max` of its proposals were
+ * refused by the agent within the window of the policy. Without a height every refusal counts.
+ */
+export function pausedFor(
+  state: AgentState,
+  initiator: string,
+  window: { blocks: number; max: number },
+  tipHeight: number | null,
+): boolean {
+  const from = Math.max(tipHeight === null ? -1 : tipHeight - window.blocks, state.pauseClearedAt);
+  const counted = [...state.refused.values()].filter(
+    (each) =>
+      each.by === 'agent' &&
+      each.initiator === initiator &&
+      (each.height === null ? state.pauseClearedAt < 0 : each.height > from),
+  );
+  return counted.length >= window.max;
+}
+
+/** Longest window of the ruling policy: how long a restored agent counts all windows as full (H5). */
+export function longestWindow(treasury: Treasury): number {
+  const blocks = treasury.policies.flatMap(({ policy }) => [
+    ...policy.limits.windows.map((each) => each.blocks),
+    ...policy.fees.windows.map((each) => each.blocks),
+    policy.limits.count.blocks,
+    ...policy.intents.withdrawal_batch.windows.map((each) => each.blocks),
+    ...policy.intents.treasury_move.windows.map((each) => each.blocks),
+    ...policy.intents.hot_topup.windows.map((each) => each.blocks),
+  ]);
+  return Math.max(0, ...blocks);
+}
+
+/** What the judge is told of this memory, for a proposal of one initiator. */
+export function ownMemory(
+  state: AgentState,
+  initiator: string,
+  tipHeight: number | null,
+): OwnMemory {
+  return {
+    signedOutpoints: state.reserved,
+    refused: new Set([...state.refused.keys(), ...state.never.keys()]),
+    signed: new Set(state.released.keys()),
+    approvedHere: new Set(
+      [...state.approvedHere.values()].map((event) => event.approval.body.subject),
+    ),
+    lockTimeSigned: state.lockTimeSigned,
+    frozen: state.frozen,
+    automation: automationFor(state, initiator, tipHeight),
+    fork: state.fork === null ? null : { seq: state.fork.seq },
+  };
+}
+
+function automationFor(
+  state: AgentState,
+  initiator: string,
+  tipHeight: number | null,
+): OwnMemory['automation'] {
+  const { automation, treasury } = state;
+  if (automation.state === 'tripped') return 'tripped';
+  if (automation.state === 'locked') {
+    const { unlockedAt } = automation;
+    const open =
+      unlockedAt !== null && tipHeight !== null && tipHeight > unlockedAt + longestWindow(treasury);
+    if (!open) return 'locked';
+  }
+  const window = treasury.policies.at(-1)?.policy.breaker.pause_after_refusals;
+  if (window !== undefined && pausedFor(state, initiator, window, tipHeight)) return 'paused';
+  return 'on';
+}
+
+/** The pinned wallet record. @throws Failure NOT_READY before this guardian accepted one. */
+export function requirePinned(state: AgentState): WalletRecord {
+  if (state.pinned === null) throw new Failure('NOT_READY', 'no wallet is accepted here yet');
+  return state.pinned.record;
+}
+
+function frozenAfter(
+  frozen: ReadonlySet<string>,
+  { outpoint, change }: OwnEventOf<'frozen'>,
+): ReadonlySet<string> {
+  const next = new Set(frozen);
+  if (change === 'freeze') next.add(outpoint);
+  else next.delete(outpoint);
+  return next;
+}
