@@ -18,25 +18,41 @@ const ROOMS: Record<string, { ours: readonly string[]; packages: RegExp | null }
   },
   journal: { ours: ['policies'], packages: /^(level|zod)/ },
   custody: { ours: ['policies'], packages: /^(@noble\/|@scure\/base|zod|@inquirer\/)/ },
+  console: { ours: ['policies'], packages: /^(commander|cli-table3)/ },
   transport: { ours: ['policies'], packages: /^(undici|@trpc\/|zod|lossless-json)/ },
   'signer-agent': {
-    ours: ['policies', 'descriptors', 'journal', 'custody', 'transport', 'coordinator/protocol.ts'],
+    ours: [
+      'policies',
+      'descriptors',
+      'journal',
+      'custody',
+      'console',
+      'transport',
+      'coordinator/protocol.ts',
+    ],
     packages: null,
   },
   coordinator: {
-    ours: ['policies', 'descriptors', 'journal', 'custody', 'transport'],
+    ours: ['policies', 'descriptors', 'journal', 'custody', 'console', 'transport'],
     packages: null,
   },
   regtest: { ours: [], packages: null },
+  lp: { ours: ['policies', 'descriptors', 'custody', 'console'], packages: null },
   cli: {
-    ours: ['policies', 'coordinator/commands.ts', 'signer-agent/commands.ts'],
+    ours: [
+      'policies',
+      'console',
+      'coordinator/commands.ts',
+      'signer-agent/commands.ts',
+      'lp/commands.ts',
+    ],
     packages: null,
   },
 };
 const PURE = ['policies', 'descriptors'];
 const IMPURE =
   /\b(Date\.now|new Date\(|Math\.random|process\.[a-z]|fetch\(|setTimeout|randomBytes\()/;
-const MONEY_ROOMS = ['policies', 'descriptors', 'journal', 'signer-agent', 'coordinator'];
+const MONEY_ROOMS = ['policies', 'descriptors', 'journal', 'signer-agent', 'coordinator', 'lp'];
 /** Shells: the only files that may hold adapters in their hands. */
 const ADAPTER_HOLDERS = /(^|\/)(main|run|init|commands|open)\.ts$/;
 
@@ -53,7 +69,9 @@ function inOrder(codes: readonly string[]): string[] {
 }
 
 function importsOf(text: string): string[] {
-  return [...text.matchAll(/(?:^|[\s}])(?:from|import)\s*\(?'([^'\s,;]+)'/gm)].map((match) => match[1] ?? '');
+  return [...text.matchAll(/(?:^|[\s}])(?:from|import)\s*\(?'([^'\s,;]+)'/gm)].map(
+    (match) => match[1] ?? '',
+  );
 }
 
 function importProblems(folder: string, file: string, specifier: string): string[] {
