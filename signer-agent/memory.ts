@@ -32,6 +32,8 @@ export interface AgentState {
   approvedHere: ReadonlyMap<string, OwnEventOf<'approved-here'>>;
   automation: Automation;
   pauseClearedAt: number;
+  /** Of a restored agent: what it said on entries up to here it may have forgotten, so it signs none of them. */
+  forgottenUpTo: number;
   frozen: ReadonlySet<string>;
   fork: OwnEventOf<'fork-proof'> | null;
   spendsSeen: ReadonlySet<string>;
@@ -65,6 +67,7 @@ export const EMPTY_STATE: AgentState = {
   approvedHere: new Map(),
   automation: { state: 'on', why: '', height: null, nonce: null, unlockedAt: null },
   pauseClearedAt: -1,
+  forgottenUpTo: 0,
   frozen: new Set(),
   fork: null,
   spendsSeen: new Set(),
@@ -157,11 +160,22 @@ function held(state: AgentState, event: Held): AgentState {
     }
     case 'proved-fresh':
       return automation.state === 'locked' && automation.nonce === event.nonce
-        ? { ...state, automation: EMPTY_STATE.automation }
+        ? {
+            ...state,
+            automation: EMPTY_STATE.automation,
+            forgottenUpTo: Math.max(
+              state.forgottenUpTo,
+              ...event.answers.map(({ body }) => body.seq),
+            ),
+          }
         : state;
     case 'unlocked-here':
       return automation.state === 'locked'
-        ? { ...state, automation: { ...automation, unlockedAt: event.height } }
+        ? {
+            ...state,
+            automation: { ...automation, unlockedAt: event.height },
+            forgottenUpTo: state.treasury.seq,
+          }
         : state;
     case 'pause-cleared':
       return { ...state, pauseClearedAt: event.height };

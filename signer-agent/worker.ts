@@ -1,0 +1,139 @@
+/**
+ * One round of work: hear what peers say, judge what is open, act, send what the log does not show yet, tell
+ * the guardian. Every part may fail with a code and is tried again in the next round.
+ */
+import type { Failure } from '../policies/failure.ts';
+import { proposalTxid } from '../policies/proposal.ts';
+import { ceremonyDone, type ProposalState } from '../policies/treasury.ts';
+import { repeatCeremony } from './ceremony.ts';
+import { act, type Judged, memoryFor, never } from './decide.ts';
+import { alarm, exchangeAcknowledgements, exchangeFreshness } from './follower.ts';
+import { judge } from './judge.ts';
+import type { ChainView } from './judgement.ts';
+import { isSettled } from './memory.ts';
+import { dueNotices } from './notices.ts';
+import { unsentPosts } from './outbox.ts';
+import type { OwnEvent } from './own-event.ts';
+import { requireWallet, type Session } from './session.ts';
+
+/** Tells a guardian; a hook that fails is the guardian's to see in `status`. */
+export type Tell = (notice: Extract<OwnEvent, { kind: 'notified' }>) => Promise<void>;
+
+/** Judgements of one round; what is left waits for the next. */
+const JUDGEMENTS_MAX = 50;
+const MS_IN_SECOND = 1_000;
+
+export async function workOnce(session: Session, tell: Tell): Promise<void> {
+  const { engine, trying } = session;
+  if (engine.state().invited === null) return;
+  await trying('coordinator', () => exchangeAcknowledgements(session));
+  await trying('ceremony', () => repeatCeremony(session));
+  await trying('freshness', () => exchangeFreshness(session));
+  if (session.pinned() !== null && ceremonyDone(engine.state().treasury)) {
+    await trying('own node', () => lookAround(session));
+    for (const state of openProposals(session).slice(0, JUDGEMENTS_MAX)) {
+      await trying(`proposal ${state.id}`, () => judgeAndAct(session, state.id));
+    }
+  }
+  await trying('outbox', () => post(session));
+  await trying('hook', () => tellAll(session, tell));
+}
+
+/** Judges one proposal as everything stands now, without acting. */
+export async function judged(session: Session, state: ProposalState): Promise<Judged> {
+  const { engine } = session;
+  const parcel = await session.parcel(state.id);
+  const outpoints = state.proposal.prevouts.map(({ outpoint }) => outpoint);
+  const chain = await session.chain(outpoints);
+  const judgement = judge({
+    pinned: requireWallet(session.pinned()),
+    deriver: session.deriver(),
+    treasury: engine.state().treasury,
+    state,
+    parcel,
+    chain,
+    memory: memoryFor(session, state, chain?.tipHeight ?? null),
+    overlay: engine.parts.overlay,
+    acknowledgements: session.acknowledgements(),
+    now: Math.floor(engine.parts.now() / MS_IN_SECOND),
+  });
+  return { judgement, parcel };
+}
+
+/** Judges and acts in one turn: nothing changes between the two. */
+export async function judgeAndAct(session: Session, id: string): Promise<void> {
+  const { engine } = session;
+  // Fetched before the turn: a slow coordinator must not hold up this agent's other work.
+  await session.parcel(id);
+  await engine.inTurn(async () => {
+    const state = engine.state().treasury.proposals.get(id);
+    if (state === undefined || isSettled(engine.state(), id)) return;
+    await act(session, state, await judged(session, state));
+  });
+}
+
+/** Sends what the log does not show. Answers are not believed: the log is. */
+export async function post(session: Session): Promise<void> {
+  const { engine } = session;
+  let first: Failure | null = null;
+  for (const each of unsentPosts(engine.state(), engine.seatId())) {
+    const name = `post of a ${each.what}`;
+    await session.trying(name, async () => {
+      const door = session.door();
+      if (each.what === 'contribution') await door.postContribution(each.value);
+      else if (each.what === 'verdict') await door.postVerdict(each.value);
+      else await door.postApproval(each.value);
+      await engine.parts.crashPoint('after-post');
+    });
+    first ??= session.troubles.get(name) ?? null;
+  }
+  if (first !== null) throw first;
+}
+
+/** Proposals that this agent has no final word on and that could still be signed. */
+function openProposals({ engine }: Session): readonly ProposalState[] {
+  const state = engine.state();
+  return [...state.treasury.proposals.values()].filter(
+    ({ id, entrySeq, broadcast, place }) =>
+      !isSettled(state, id) &&
+      entrySeq > state.forgottenUpTo &&
+      broadcast === null &&
+      (place === null || place.in === 'nowhere'),
+  );
+}
+
+/** K3 and H3: spends nobody knows of, and proposals that nobody will sign any more. */
+async function lookAround(session: Session): Promise<void> {
+  const { engine } = session;
+  const chain = await session.chain([]);
+  if (chain === null) return;
+  await engine.inTurn(async () => {
+    await engine.record(strangeSpends(session, chain));
+    for (const state of openProposals(session)) {
+      if (state.proposal.expiryHeight < chain.tipHeight) await never(session, state.id);
+    }
+  });
+}
+
+function strangeSpends({ engine }: Session, chain: ChainView): OwnEvent[] {
+  const state = engine.state();
+  const known = new Set(
+    [...state.treasury.proposals.values()].map(({ proposal }) => proposalTxid(proposal)),
+  );
+  return chain.spends
+    .filter(({ txid }) => !known.has(txid) && !state.spendsSeen.has(txid))
+    .flatMap(({ txid, height }): OwnEvent[] => [
+      { kind: 'spend-seen', txid, height },
+      alarm('W-BRK-UNKNOWN-SPEND', `${txid} spends treasury coins and is not in the log`),
+    ]);
+}
+
+async function tellAll(session: Session, tell: Tell): Promise<void> {
+  const { engine } = session;
+  const chain = session.pinned() === null ? null : await session.chain([]);
+  for (const notice of dueNotices(engine.state(), chain)) {
+    // Written first: told once at most, and never twice after a crash.
+    await engine.inTurn(() => engine.record([notice]));
+    await tell(notice);
+  }
+}
