@@ -7,7 +7,7 @@ import type { Charge } from './facts.ts';
 import type { SpendKind } from './intent.ts';
 import { proposalTxid } from './proposal.ts';
 import type { ProposalState, Treasury } from './treasury.ts';
-import { type Sat, sat, sumSat } from './units.ts';
+import { MAX_MONEY_SAT, type Sat, sat } from './units.ts';
 
 /** Blocks on top after which a spend is final here; a conflict this deep kills a proposal (H3). */
 export const BURIED_DEPTH = 6;
@@ -73,9 +73,14 @@ export function deadByRefusal(treasury: Treasury, state: ProposalState): boolean
   return never.length >= params.seats.length - params.threshold + 1;
 }
 
-/** What a proposal pays to others: everything that does not come back by `changeSat`. */
+/**
+ * What a proposal pays to others: everything that does not come back by `changeSat`. A lie that adds up to
+ * more than all money counts as all money, so that one such entry stops no later judgement.
+ */
 export function outflowSat(state: ProposalState): Sat {
-  return sumSat(payeesOf(state).map((payee) => payee.amountSat));
+  let total = 0n;
+  for (const { amountSat } of payeesOf(state)) total += amountSat;
+  return sat(total < MAX_MONEY_SAT ? total : MAX_MONEY_SAT);
 }
 
 /**

@@ -3,6 +3,7 @@
  * pinned wallet, its replica of the log, its node, its journal. The parcel is the only thing judged.
  */
 
+import type { Deriver } from '../descriptors/derive.ts';
 import type { TreasurySpend } from '../policies/commitments.ts';
 import type { SlackRow } from '../policies/evaluate.ts';
 import type { SpendFacts } from '../policies/facts.ts';
@@ -74,7 +75,11 @@ export interface OwnMemory {
 /** All that one judgement may read. */
 export interface JudgeInput {
   pinned: PinnedWallet;
+  /** Of the pinned descriptor; made once, since making one is slow. */
+  deriver: Deriver;
   treasury: Treasury;
+  /** Of this agent's replica of the log; the place of a head is its seq - 1. */
+  heads: readonly { hash: string }[];
   state: ProposalState;
   /** As received; hashed once, so that review and signature are of the same bytes (A8). */
   parcel: { psbt: Uint8Array; previousTxs: readonly Uint8Array[] };
@@ -86,10 +91,13 @@ export interface JudgeInput {
   now: number;
 }
 
-/** One row of the checklist with its outcome. `not-checked` names what this agent could not see. */
+/**
+ * One row of the checklist with its outcome. `waiting`: nothing is wrong, something or somebody is missing
+ * yet. `not-checked` names what this agent could not see.
+ */
 export interface CheckedRow {
   row: string;
-  outcome: 'passed' | 'failed' | 'not-checked';
+  outcome: 'passed' | 'failed' | 'waiting' | 'not-checked';
   detail: string;
 }
 

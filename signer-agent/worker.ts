@@ -49,6 +49,7 @@ export async function judged(session: Session, state: ProposalState): Promise<Ju
     pinned: requireWallet(session.pinned()),
     deriver: session.deriver(),
     treasury: engine.state().treasury,
+    heads: engine.state().heads,
     state,
     parcel,
     chain,

@@ -1,8 +1,10 @@
-/** Rows D5, H7, K3 and E1's index: what only the agent's own node can say. */
-import { families, proposalsByTxid, spendsByOutpoint } from '../../policies/commitments.ts';
+/** Rows C3, D5, D6, E1's index, H7 and K3: what only the agent's own node and journal can say. */
+import type { Spend } from '../../descriptors/spend-from-psbt.ts';
+import { reservedCoins } from '../../policies/commitments.ts';
 import type { Policy } from '../../policies/policy.ts';
 import { type Reason, reason } from '../../policies/reason.ts';
 import type { ChainView, JudgeInput } from '../judgement.ts';
+import type { Case } from './case.ts';
 
 /** Confirmations before a coinbase may be spent (consensus/consensus.h COINBASE_MATURITY). */
 const COINBASE_MATURITY = 100;
@@ -29,77 +31,94 @@ export function checkTip(chain: ChainView, policy: Policy, now: number): Reason[
   return found;
 }
 
-/** D5: every coin exists, is unspent but by this very intent, and is confirmed enough. */
-export function checkCoins(input: JudgeInput, chain: ChainView, policy: Policy): Reason[] {
-  const spends = spendsByOutpoint(chain.spends);
-  const { state, treasury } = input;
-  const variants = new Map(
-    [...proposalsByTxid(treasury)].filter(([, each]) => each.root === state.root),
-  );
-  return state.proposal.prevouts.flatMap(({ outpoint, amountSat, script }): Reason[] => {
-    const spender = spends.get(outpoint);
-    if (spender !== undefined && !variants.has(spender.txid)) {
-      return [reason('W-IN-SPENT', `${outpoint} is spent by ${spender.txid}`)];
-    }
-    if (spender !== undefined && spender.height !== null) {
-      return [reason('W-IN-SPENT', `${outpoint} is spent in block ${spender.height}`)];
+/** D5: every coin exists and is unspent but by this very intent. Its age is the policy's to judge. */
+export function checkCoins(c: Case, chain: ChainView, spend: Spend): Reason[] {
+  const { state } = c.input;
+  return spend.inputs.flatMap(({ outpoint, amountSat, place }): Reason[] => {
+    const spender = c.spends.get(outpoint);
+    const variant = spender !== undefined && c.known.get(spender.txid)?.root === state.root;
+    if (spender !== undefined && (!variant || spender.height !== null)) {
+      const where = spender.height === null ? 'the mempool' : `block ${spender.height}`;
+      return [reason('W-IN-SPENT', `${outpoint} is spent by ${spender.txid} in ${where}`)];
     }
     const coin = chain.coins.get(outpoint);
-    // A coin that an unconfirmed variant of the same intent spends is missing from the node's set;
-    // its first proposal was checked against the chain when it was signed.
+    // A coin that an unconfirmed variant spends is gone from the node's set: the mempool took the variant,
+    // so the coin is there, and a quorum judged its age.
     if (coin === undefined) {
       return spender === undefined ? [reason('W-IN-UNKNOWN-COIN', `${outpoint} is not there`)] : [];
     }
     const found: Reason[] = [];
-    if (coin.amountSat !== amountSat || coin.script !== script) {
+    if (coin.amountSat !== amountSat || (place !== null && coin.script !== place.script)) {
       found.push(reason('W-IN-AMOUNT', `${outpoint} holds ${coin.amountSat} sat on the own node`));
     }
     if (coin.coinbase === 'coinbase' && coin.confirmations < COINBASE_MATURITY) {
       found.push(reason('W-IN-IMMATURE', `${outpoint} has ${coin.confirmations} confirmations`));
     }
-    const { min_conf, own_change_min_conf } = policy.inputs;
-    const enough = isOwnChange(input, outpoint) ? own_change_min_conf : min_conf;
-    if (coin.confirmations < enough) {
-      const detail = `${outpoint} has ${coin.confirmations} of ${enough} confirmations`;
-      found.push(reason('W-IN-UNCONFIRMED', detail));
+    return found;
+  });
+}
+
+/** D6: no coin of another intent that may still confirm, in the log or in the own journal; none frozen. */
+export function checkHeld(c: Case, spend: Spend): Reason[] {
+  const { memory, state, treasury } = c.input;
+  const held = reservedCoins(c.prior, treasury);
+  const free = new Set(
+    c.others
+      .filter(({ fate }) => fate.is === 'dead' || fate.is === 'buried')
+      .map(({ root }) => root.id),
+  );
+  return spend.inputs.flatMap(({ outpoint }): Reason[] => {
+    const signed = memory.signedOutpoints.get(outpoint);
+    const bound = signed !== undefined && signed !== state.root && !free.has(signed);
+    const holder = bound ? signed : held.get(outpoint);
+    const found: Reason[] = [];
+    if (holder !== undefined) {
+      found.push(reason('W-IN-LOCKED', `${outpoint} belongs to the intent ${holder}`));
+    }
+    if (memory.frozen.has(outpoint)) {
+      found.push(reason('W-IN-FROZEN', `${outpoint} is frozen by this guardian`));
     }
     return found;
   });
 }
 
-/** Whether a coin is change of one of our own proposals: its transaction is in the log. */
-export function isOwnChange(input: JudgeInput, outpoint: string): boolean {
-  const txid = outpoint.slice(0, 64);
-  const from = proposalsByTxid(input.treasury).get(txid);
-  return from !== undefined;
+/** C3: heights only go up, in the order of the log: a proposal that waited for people may be older. */
+export function checkRatchet(input: JudgeInput, lockTime: number): Reason[] {
+  const { memory, state, treasury } = input;
+  let before = 0;
+  let highest = 0;
+  for (const id of memory.signed) {
+    const signed = treasury.proposals.get(id);
+    if (signed === undefined) continue;
+    const locked = signed.proposal.intent.plan.lockTime;
+    highest = Math.max(highest, locked);
+    if (signed.entrySeq < state.entrySeq) before = Math.max(before, locked);
+  }
+  const least = memory.lockTimeSigned > highest ? memory.lockTimeSigned : before;
+  return lockTime >= least
+    ? []
+    : [reason('W-TX-LOCKTIME', `locktime ${lockTime} after one of ${least} was signed`)];
 }
 
 /**
  * E1: change goes to the next free index of the own view, or at most CHANGE_GAP further. A variant may
  * use the index of its intent again: only one of them can confirm.
  */
-export function checkChangeIndex(input: JudgeInput, chain: ChainView): Reason[] {
-  const index = input.state.proposal.intent.plan.change?.index ?? null;
+export function checkChangeIndex(c: Case, chain: ChainView): Reason[] {
+  const { state } = c.input;
+  const index = state.proposal.intent.plan.change?.index ?? null;
   if (index === null) return [];
-  const siblings = [...input.treasury.proposals.values()].filter(
-    (each) => each.root === input.state.root && each.id !== input.state.id,
-  );
-  if (siblings.some((each) => each.proposal.intent.plan.change?.index === index)) return [];
+  const siblings = (c.own?.variants ?? []).filter((each) => each.id !== state.id);
+  const again = siblings.some((each) => each.proposal.intent.plan.change?.index === index);
   const next = chain.changeIndexUsed + 1;
-  return index >= next && index <= next + CHANGE_GAP
+  return (again || index >= next) && index <= next + CHANGE_GAP
     ? []
     : [reason('W-OUT-CHANGE-INDEX', `change at index ${index}; ${next} is the next free one`)];
 }
 
 /** K3: spends of treasury coins that no proposal of the log made. */
-export function unknownSpends(input: JudgeInput, chain: ChainView): Reason[] {
-  const known = proposalsByTxid(input.treasury);
+export function unknownSpends(c: Case, chain: ChainView): Reason[] {
   return chain.spends
-    .filter(({ txid }) => !known.has(txid))
+    .filter(({ txid }) => !c.known.has(txid))
     .map(({ txid }) => reason('W-BRK-UNKNOWN-SPEND', `${txid} spends treasury coins`));
-}
-
-/** The families of the log as the own chain shows them. */
-export function familiesSeen(input: JudgeInput, chain: ChainView) {
-  return families(input.treasury, spendsByOutpoint(chain.spends), chain.tipHeight);
 }

@@ -1,177 +1,174 @@
-/** Rows E4-E6: who is to be paid, on whose word, and whether that word still holds. */
-
-import { deadByRefusal, takenOrders } from '../../policies/commitments.ts';
+/** Rows E4 to E6 and E8: who is to be paid, on whose word, and whether that word still holds. */
+import type { Deriver } from '../../descriptors/derive.ts';
+import { payeeScript } from '../../descriptors/payee-script.ts';
+import { type Family, takenOrders } from '../../policies/commitments.ts';
 import type { PayeeFact } from '../../policies/facts.ts';
+import { Failure } from '../../policies/failure.ts';
 import type { ListedPayee, LpOrder, SpendIntent } from '../../policies/intent.ts';
-import type { Policy } from '../../policies/policy.ts';
 import { type Reason, reason } from '../../policies/reason.ts';
 import { statementHolds } from '../../policies/statement.ts';
 import { registrationAt } from '../../policies/treasury.ts';
-import type { ChainView, JudgeInput } from '../judgement.ts';
-import { familiesSeen } from './chain.ts';
+import type { Case } from './case.ts';
 
-/** Script of an allowlist entry at an index, in hex, derived here. */
-export type EntryScript = (descriptor: string, index: number) => string;
-
-/** What an intent pays, as facts; the first proposal's payees for a bump, none for a cancel. */
+/** Whom an intent pays, and what is wrong with their evidence. A bump pays what its root pays. */
 export interface Payees {
   facts: readonly PayeeFact[];
   reasons: readonly Reason[];
 }
 
-/** Resolves the payees of an intent against registry and allowlists at the agent's own height. */
-export function payeesOf(
-  input: JudgeInput,
-  chain: ChainView | null,
-  policy: Policy,
-  entryScript: EntryScript,
-): Payees {
-  const intent = payingIntent(input);
-  switch (intent.kind) {
-    case 'withdrawal_batch':
-      return orderPayees(input, chain, intent.orders);
-    case 'treasury_move':
-      return listedPayees(
-        { input, chain, list: policy.intents.treasury_move.to, payees: intent.payees },
-        policy,
-        entryScript,
-      );
-    case 'hot_topup':
-      return listedPayees(
-        { input, chain, list: policy.intents.hot_topup.to, payees: intent.payees },
-        policy,
-        entryScript,
-      );
-    case 'consolidate':
-    case 'fee_bump':
-    case 'cancel':
-    case 'channel_open':
-      return { facts: [], reasons: [] };
+const NOBODY: Payees = { facts: [], reasons: [] };
+
+export function payeesOf(c: Case, indexMax: number): Payees {
+  const intent = payingIntent(c);
+  if (!('orders' in intent) && !('payees' in intent)) return NOBODY;
+  const wanted = 'orders' in intent ? intent.orders.length : intent.payees.length;
+  // Evidence is checked by curve work, payee by payee: a bound comes first.
+  if (wanted > c.policy.outputs.max) {
+    const detail = `${wanted} payees of ${c.policy.outputs.max}`;
+    return { facts: [], reasons: [reason('W-OUT-COUNT', detail)] };
   }
+  const { facts, reasons } =
+    'orders' in intent
+      ? orderPayees(c, intent.orders)
+      : listedPayees(c, c.policy.intents[intent.kind].to, intent.payees);
+  return { facts, reasons: [...reasons, ...ownScripts(facts, c.input.deriver, indexMax)] };
 }
 
-/** The intent whose payees count: a bump pays what its first proposal pays. */
-export function payingIntent(input: JudgeInput): SpendIntent {
+function payingIntent({ input, root }: Case): SpendIntent {
   const { intent } = input.state.proposal;
-  if (intent.kind !== 'fee_bump') return intent;
-  return input.treasury.proposals.get(intent.of)?.proposal.intent ?? intent;
+  return intent.kind === 'fee_bump' ? (root?.proposal.intent ?? intent) : intent;
 }
 
-function orderPayees(
-  input: JudgeInput,
-  chain: ChainView | null,
-  orders: readonly LpOrder[],
-): Payees {
+/** E6, E8: what our descriptor derives is ours by derivation and never a payee. */
+function ownScripts(facts: readonly PayeeFact[], deriver: Deriver, indexMax: number): Reason[] {
+  return facts.flatMap(({ script, authority }): Reason[] => {
+    const place = deriver.find(script, indexMax);
+    if (place === null) return [];
+    const where = `${place.branch}/${place.index} of this treasury`;
+    return authority.kind === 'lp-order'
+      ? [reason('W-OUT-OWN-RECEIVE', `order ${authority.orderId} pays ${where}`)]
+      : [reason('W-OUT-SHARED', `${authority.list}/${authority.entry} is ${where}`)];
+  });
+}
+
+function orderPayees(c: Case, orders: readonly LpOrder[]): Payees {
   const reasons: Reason[] = [];
   const seen = new Set<string>();
-  const taken =
-    chain === null ? new Map<string, string>() : takenOrders(familiesSeen(input, chain));
+  const taken = takenOrders(c.prior);
   const facts = orders.map((order): PayeeFact => {
-    const { body } = order;
-    reasons.push(...orderReasons(input, chain, order));
-    const holder = taken.get(body.orderId);
-    if (seen.has(body.orderId) || (holder !== undefined && holder !== input.state.root)) {
-      reasons.push(reason('W-OUT-PAID-BEFORE', `order ${body.orderId} of ${body.lpId}`));
+    const { script, amountSat, lpId, orderId, expiryHeight } = order.body;
+    reasons.push(...orderReasons(c, order));
+    if (seen.has(orderId) || taken.has(orderId)) {
+      reasons.push(reason('W-OUT-PAID-BEFORE', `order ${orderId} of ${lpId}`));
     }
-    seen.add(body.orderId);
+    seen.add(orderId);
     return {
-      script: body.script,
-      amountSat: body.amountSat,
-      authority: {
-        kind: 'lp-order',
-        lpId: body.lpId,
-        orderId: body.orderId,
-        expiryHeight: body.expiryHeight,
-      },
-      firstPayment: chain?.paidScripts.has(body.script) === true ? 'known' : 'first',
+      script,
+      amountSat,
+      authority: { kind: 'lp-order', lpId, orderId, expiryHeight },
+      firstPayment: firstPayment(c, script),
     };
   });
-  return { facts, reasons };
+  return { facts, reasons: [...reasons, ...capReasons(c, orders)] };
 }
 
-function orderReasons(input: JudgeInput, chain: ChainView | null, order: LpOrder): Reason[] {
+function firstPayment({ chain }: Case, script: string): PayeeFact['firstPayment'] {
+  return chain?.paidScripts.has(script) === true ? 'known' : 'first';
+}
+
+function orderReasons({ input, height }: Case, order: LpOrder): Reason[] {
   const { treasury } = input;
+  const { treasuryId, params } = input.pinned.record;
   const { body } = order;
-  const tip = chain?.tipHeight ?? 0;
-  if (body.treasuryId !== treasury.id || body.network !== treasury.params?.network) {
+  if (body.treasuryId !== treasuryId || body.network !== params.network) {
     return [reason('W-OUT-NETWORK', `order ${body.orderId} is for another treasury or network`)];
   }
-  const registration = registrationAt(treasury, body.lpId, tip);
+  const registration = registrationAt(treasury, body.lpId, height);
   if (registration === null) {
     return treasury.registry.has(body.lpId)
-      ? [reason('W-OUT-PAYEE-INACTIVE', `${body.lpId} is not active at height ${tip}`)]
+      ? [reason('W-OUT-PAYEE-INACTIVE', `${body.lpId} is not active at height ${height}`)]
       : [reason('W-OUT-PAYEE-UNSIGNED', `${body.lpId} is not in the registry`)];
   }
-  const found: Reason[] = [];
-  if (order.key !== registration.key || !statementHolds('lp-order', order)) {
-    found.push(
-      reason('W-OUT-PAYEE-UNSIGNED', `order ${body.orderId} is not signed by ${body.lpId}`),
-    );
-  }
-  if (body.expiryHeight < tip) {
-    found.push(
-      reason('W-OUT-ORDER-EXPIRED', `order ${body.orderId} ended at ${body.expiryHeight}`),
-    );
-  }
-  if (paidToLp(input, body.lpId) > registration.lifetimeCapSat) {
-    found.push(
-      reason('W-OUT-PAYEE-CAP', `${body.lpId} is over its ${registration.lifetimeCapSat}`),
-    );
-  }
-  return found;
+  return order.key === registration.key && statementHolds('lp-order', order)
+    ? []
+    : [reason('W-OUT-PAYEE-UNSIGNED', `order ${body.orderId} is not signed by ${body.lpId}`)];
 }
 
-/** All that ever went or may go to an LP: every batch of the log that can still confirm or did. */
-function paidToLp(input: JudgeInput, lpId: string): bigint {
-  let total = 0n;
-  for (const state of input.treasury.proposals.values()) {
-    const { intent } = state.proposal;
-    if (intent.kind !== 'withdrawal_batch' || refusedByQuorum(input, state.id)) continue;
-    for (const { body } of intent.orders) if (body.lpId === lpId) total += body.amountSat;
+/** All that ever went or may go to an LP, this batch included, within its registration's cap. */
+function capReasons(c: Case, orders: readonly LpOrder[]): Reason[] {
+  const { treasury } = c.input;
+  const paid = new Map<string, bigint>();
+  const add = (batch: readonly LpOrder[]): void => {
+    for (const { body } of batch) {
+      paid.set(body.lpId, (paid.get(body.lpId) ?? 0n) + body.amountSat);
+    }
+  };
+  for (const family of c.others.filter(mayPay)) {
+    const { intent } = family.root.proposal;
+    if (intent.kind === 'withdrawal_batch') add(intent.orders);
   }
-  return total;
+  add(orders);
+  return [...new Set(orders.map(({ body }) => body.lpId))].flatMap((lpId) => {
+    const cap = registrationAt(treasury, lpId, c.height)?.lifetimeCapSat;
+    const total = paid.get(lpId) ?? 0n;
+    return cap === undefined || total <= cap
+      ? []
+      : [reason('W-OUT-PAYEE-CAP', `${lpId} would have had ${total} of ${cap} sat`)];
+  });
 }
 
-function refusedByQuorum(input: JudgeInput, id: string): boolean {
-  const { treasury } = input;
-  const state = treasury.proposals.get(id);
-  return state !== undefined && deadByRefusal(treasury, state);
+function mayPay({ fate }: Family): boolean {
+  if (fate.is === 'dead') return false;
+  return fate.is !== 'buried' || fate.by.proposal.intent.kind !== 'cancel';
 }
 
-interface Listed {
-  input: JudgeInput;
-  chain: ChainView | null;
-  list: string;
-  payees: readonly ListedPayee[];
-}
-
-function listedPayees(listed: Listed, policy: Policy, entryScript: EntryScript): Payees {
+function listedPayees(c: Case, list: string, payees: readonly ListedPayee[]): Payees {
   const reasons: Reason[] = [];
-  const { list, chain } = listed;
-  const tip = chain?.tipHeight ?? 0;
-  const facts = listed.payees.flatMap((payee): PayeeFact[] => {
-    const entry = policy.allowlists[list]?.find(({ name }) => name === payee.entry);
-    if (entry === undefined) {
-      reasons.push(reason('W-OUT-PAYEE-UNSIGNED', `${payee.entry} is not on the list ${list}`));
+  const facts = payees.flatMap((payee): PayeeFact[] => {
+    const script = listedScript(c, list, payee);
+    if (script === null) {
+      const detail = `the list ${list} has no ${payee.entry} at index ${payee.index}`;
+      reasons.push(reason('W-OUT-PAYEE-UNSIGNED', detail));
       return [];
     }
-    if (entry.active_from > tip) {
-      reasons.push(reason('W-OUT-PAYEE-INACTIVE', `${payee.entry} opens at ${entry.active_from}`));
-    }
-    const ranged = 'descriptor' in entry;
-    if (ranged !== (payee.index !== null) || (ranged && (payee.index ?? 0) > entry.max_index_gap)) {
-      reasons.push(reason('W-OUT-PAYEE-UNSIGNED', `${payee.entry} has no index ${payee.index}`));
-      return [];
-    }
-    const script = ranged ? entryScript(entry.descriptor, payee.index ?? 0) : entry.script;
+    const { entry, index, amountSat } = payee;
+    const usedIndex = usedIndexOf(c, entry);
     return [
       {
         script,
-        amountSat: payee.amountSat,
-        authority: { kind: 'allowlist', list, entry: payee.entry, index: payee.index },
-        firstPayment: chain?.paidScripts.has(script) === true ? 'known' : 'first',
+        amountSat,
+        authority: { kind: 'allowlist', list, entry, index, usedIndex },
+        firstPayment: firstPayment(c, script),
       },
     ];
   });
   return { facts, reasons };
+}
+
+/** Derived here, from the policy's own descriptor; null where the list holds no such place. */
+function listedScript({ policy, input }: Case, list: string, payee: ListedPayee): string | null {
+  const entry = policy.allowlists[list]?.find(({ name }) => name === payee.entry);
+  if (entry === undefined) return null;
+  if ('script' in entry) return payee.index === null ? entry.script : null;
+  if (payee.index === null) return null;
+  try {
+    return payeeScript(entry.descriptor, payee.index, input.deriver.descriptor.network);
+  } catch (cause) {
+    if (!(cause instanceof Failure)) throw cause;
+    return null;
+  }
+}
+
+/** The highest index of an entry that another intent pays, unless that is dead. */
+function usedIndexOf(c: Case, entry: string): number | null {
+  let highest: number | null = null;
+  for (const { root, fate } of c.others) {
+    const { intent } = root.proposal;
+    if (fate.is === 'dead' || !('payees' in intent)) continue;
+    for (const payee of intent.payees) {
+      if (payee.entry !== entry || payee.index === null) continue;
+      highest = Math.max(highest ?? 0, payee.index);
+    }
+  }
+  return highest;
 }

@@ -1,0 +1,144 @@
+/**
+ * The judge: the whole checklist on one parsed object, from the agent's own pinned wallet, log, node and
+ * journal. Pure; whatever the bytes are, it answers. What it says of an id that fails is final.
+ */
+import { Failure } from '../policies/failure.ts';
+import { type Reason, reason } from '../policies/reason.ts';
+import { feerateFloor, sat } from '../policies/units.ts';
+import { type Case, caseOf } from './checks/case.ts';
+import { checkTip, unknownSpends } from './checks/chain.ts';
+import { rejections } from './checks/consent.ts';
+import { checkEnvelope, missingAcknowledgements } from './checks/envelope.ts';
+import { type ParcelRead, readParcel } from './checks/parcel.ts';
+import { type Reading, readSpend } from './checks/reading.ts';
+import { type Found, rowsOf } from './checks/rows.ts';
+import { checkSetup } from './checks/setup.ts';
+import { passesByItself } from './checks/transient.ts';
+import type { JudgeInput, Judgement } from './judgement.ts';
+
+export { changedSince, parcelHashOf } from './checks/parcel.ts';
+
+/** Judges one parcel for one proposal of the log. @throws Failure NOT_READY before the log has a policy. */
+export function judge(input: JudgeInput): Judgement {
+  const c = caseOf(input);
+  const parcel = readParcel(input.parcel);
+  const read = readOrRefuse(c, parcel);
+  const found = foundIn(c, parcel, read);
+  const { spend, outputs, facts, slack } = read.reading ?? NOTHING_READ;
+  const feeSat = spend?.feeSat ?? null;
+  const vsize = spend?.vsize ?? null;
+  return {
+    proposalId: input.state.id,
+    decision: decisionOf(found),
+    reasons: [...found.fails, ...found.waits, ...found.asks],
+    rows: rowsOf(found, unseenRows(c, read.reading)),
+    parcelHash: parcel.hash,
+    txid: parcel.psbt === null ? null : c.txid,
+    outputs: outputs?.rows ?? [],
+    inputs: (spend?.inputs ?? []).flatMap(({ outpoint, amountSat, place }) =>
+      amountSat === null || place === null
+        ? []
+        : [{ outpoint, amountSat, branch: place.branch, index: place.index }],
+    ),
+    feeSat,
+    feerate:
+      feeSat === null || vsize === null || feeSat < 0n ? null : feerateFloor(sat(feeSat), vsize),
+    vsize,
+    facts,
+    slack,
+  };
+}
+
+const NOTHING_READ = { spend: null, outputs: null, facts: null, slack: [] };
+
+interface Read {
+  reading: Reading | null;
+  reasons: readonly Reason[];
+}
+
+/** What a check cannot compute, it refuses: an error never leaves a row unjudged. */
+function readOrRefuse(c: Case, parcel: ParcelRead): Read {
+  if (parcel.psbt === null) return { reading: null, reasons: [] };
+  try {
+    const reading = readSpend(c, parcel, parcel.psbt);
+    return { reading, reasons: reading.reasons };
+  } catch (cause) {
+    if (!(cause instanceof Failure)) throw cause;
+    return { reading: null, reasons: [reason('W-ENV-INTENT', cause.message)] };
+  }
+}
+
+function foundIn(c: Case, parcel: ParcelRead, read: Read): Found {
+  const { input, chain } = c;
+  const missing = read.reading?.missing ?? { waits: [], asks: [] };
+  const failed = [
+    ...parcel.reasons,
+    ...checkEnvelope(input),
+    ...checkSetup(input),
+    ...rejections(c),
+    ...read.reasons,
+    ...missingAcknowledgements(input),
+    ...(chain === null ? [] : checkTip(chain, c.policy, input.now)),
+    ...lockReasons(c),
+  ];
+  const distinct = unique(failed);
+  return {
+    fails: distinct.filter(({ code }) => !passesByItself(c, code)),
+    waits: unique([...distinct.filter(({ code }) => passesByItself(c, code)), ...missing.waits]),
+    asks: unique([...aloneReasons(c), ...missing.asks]),
+  };
+}
+
+/** H5: nobody's word helps an agent that may have forgotten signatures. */
+function lockReasons({ input }: Case): Reason[] {
+  return input.memory.automation === 'locked'
+    ? [reason('W-CNT-ROLLBACK', 'restored, and not proved to be up to date')]
+    : [];
+}
+
+/** What stops signing alone and nothing else: the guardian at the keyboard still can. */
+function aloneReasons(c: Case): Reason[] {
+  const { memory, state } = c.input;
+  if (memory.approvedHere.has(state.id)) return [];
+  const found = c.chain === null ? [] : unknownSpends(c, c.chain);
+  if (c.chain === null) {
+    found.push(reason('W-BRK-NO-CHAIN-VIEW', 'this agent has no node and never signs alone'));
+  }
+  if (memory.automation === 'paused') {
+    found.push(reason('W-BRK-PAUSED', 'too many refusals'));
+  }
+  if (memory.automation === 'tripped') {
+    found.push(reason('W-BRK-TRIPPED', 'this guardian stopped signing alone'));
+  }
+  if (state.root !== state.id && memory.refused.has(state.root)) {
+    found.push(reason('W-APP-REJECTED', 'varies what this agent refused'));
+  }
+  return found;
+}
+
+/** A fault weighs most. Then patience: a guardian is asked about what is otherwise complete. */
+function decisionOf({ fails, waits, asks }: Found): Judgement['decision'] {
+  if (fails.length > 0) return 'refuse';
+  if (waits.length > 0) return 'wait';
+  return asks.length > 0 ? 'ask' : 'sign';
+}
+
+const BY_BYTES = 'A2 C1 C2 C3 C4 C5 C6 C7 D1 D2 D3 D4 D5 D6 D7 D8 D9 E1 E2 E3 E4 E5 E6 E8 I6';
+const BY_SUMS = 'A3 E7 F1 F2 F3 F4 F5 H1 H2 H8 H9 G1';
+/** Heights without a node are claims; so are balances, estimates and what was spent. */
+const BY_NODE = 'A3 C3 D5 E1 F2 F4 H1 H2 H7 K3';
+
+function unseenRows({ chain }: Case, reading: Reading | null): ReadonlyMap<string, string> {
+  const unseen = new Map<string, string>();
+  const name = (rows: string, why: string): void => {
+    for (const row of rows.split(' ')) unseen.set(row, why);
+  };
+  if (chain === null) name(BY_NODE, 'no node of its own to look with');
+  if (reading === null || reading.facts === null) name(BY_SUMS, 'the spend has no sums');
+  if (reading === null) name(BY_BYTES, 'the parcel cannot be read');
+  return unseen;
+}
+
+function unique(reasons: readonly Reason[]): Reason[] {
+  return [...new Map(reasons.map((each) => [`${each.code} ${each.detail}`, each])).values()];
+}
