@@ -77,7 +77,7 @@ function foundIn(c: Case, parcel: ParcelRead, read: Read): Found {
     ...checkSetup(input),
     ...rejections(c),
     ...read.reasons,
-    ...missingAcknowledgements(input),
+    ...missingAcknowledgements(input, input.state.entrySeq),
     ...(chain === null ? [] : checkTip(chain, c.policy, input.now)),
     ...lockReasons(c),
   ];

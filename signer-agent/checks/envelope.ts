@@ -30,8 +30,11 @@ export function checkEnvelope(input: JudgeInput): Reason[] {
   return [...found, ...forksShown(input)];
 }
 
+/** What peers said of the log this agent has. */
+export type PeersView = Pick<JudgeInput, 'pinned' | 'heads' | 'acknowledgements'>;
+
 /** A5: a peer holds another head of the same place, and the coordinator signed that one, too. */
-function forksShown(input: JudgeInput): Reason[] {
+export function forksShown(input: PeersView): Reason[] {
   const { heads, pinned, acknowledgements } = input;
   const { treasuryId, params } = pinned.record;
   return acknowledgements.flatMap(({ body }) => {
@@ -46,27 +49,31 @@ function forksShown(input: JudgeInput): Reason[] {
 }
 
 /** A4, H6: too few peers said they have this log up to the proposal. Waited for, never refused. */
-export function missingAcknowledgements(input: JudgeInput): Reason[] {
-  const { state, pinned } = input;
+export function missingAcknowledgements(input: PeersView, entrySeq: number): Reason[] {
+  const { pinned } = input;
   const needed = pinned.record.params.threshold - 1;
   const peers = new Set(
     input.acknowledgements
-      .filter((each) => acknowledges(input, each))
+      .filter((each) => acknowledges(input, entrySeq, each))
       .map((each) => each.body.seatId),
   );
-  const detail = `${peers.size} of ${needed} peers acknowledged entry ${state.entrySeq}`;
+  const detail = `${peers.size} of ${needed} peers acknowledged entry ${entrySeq}`;
   return peers.size >= needed ? [] : [reason('W-ENV-ACKS', detail)];
 }
 
 /** By a peer's pinned key, for a place at or after the proposal, and for the very log this agent has. */
-function acknowledges({ pinned, state, heads }: JudgeInput, value: Acknowledgement): boolean {
+function acknowledges(
+  { pinned, heads }: PeersView,
+  entrySeq: number,
+  value: Acknowledgement,
+): boolean {
   const { body } = value;
   const peer = pinned.record.keyRecords.find((each) => each.body.seatId === body.seatId);
   return (
     body.seatId !== pinned.seatId &&
     body.treasuryId === pinned.record.treasuryId &&
     body.network === pinned.record.params.network &&
-    body.seq >= state.entrySeq &&
+    body.seq >= entrySeq &&
     heads[body.seq - 1]?.hash === body.hash &&
     peer?.body.identityKey === value.key &&
     statementHolds('acknowledgement', value)

@@ -66,9 +66,13 @@ export interface Found {
   asks: readonly Reason[];
 }
 
-/** Every row once; `unseen` says of a row what this agent could not look at. */
-export function rowsOf(found: Found, unseen: ReadonlyMap<string, string>): CheckedRow[] {
-  return Object.entries(ROWS).map(([row, holds]): CheckedRow => {
+/** Every one of the rows once; `unseen` says of a row what this agent could not look at. */
+export function rowsOf(
+  found: Found,
+  unseen: ReadonlyMap<string, string>,
+  rows: readonly string[] = Object.keys(ROWS),
+): CheckedRow[] {
+  return rows.map((row): CheckedRow => {
     const of = (reasons: readonly Reason[]): string =>
       reasons
         .filter((each) => each.row === row)
@@ -80,7 +84,7 @@ export function rowsOf(found: Found, unseen: ReadonlyMap<string, string>): Check
     if (waiting !== '') return { row, outcome: 'waiting', detail: waiting };
     const why = unseen.get(row);
     return why === undefined
-      ? { row, outcome: 'passed', detail: holds }
+      ? { row, outcome: 'passed', detail: ROWS[row] ?? '' }
       : { row, outcome: 'not-checked', detail: why };
   });
 }
