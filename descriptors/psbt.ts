@@ -134,6 +134,10 @@ export function decodePsbt(bytes: Uint8Array, bytesMax = PSBT_BYTES_MAX): Psbt {
   if (unsigned.inputs.length > INPUTS_MAX || unsigned.outputs.length > OUTPUTS_MAX) {
     throw new Failure('INPUT_TOO_LARGE', 'more inputs or outputs than an agent reads');
   }
+  // The coder lets one empty map follow the last output, which BIP-174 has only where there is none.
+  if (unsigned.outputs.length > 0 && raw.outputs.length !== unsigned.outputs.length) {
+    throw new Failure('PSBT_INVALID', 'something follows the last output');
+  }
   return {
     unsignedTx: RawOldTx.encode(unsigned),
     version: unsigned.version,

@@ -145,6 +145,16 @@ function said(body: Acknowledgement['body'], seatId: string): Acknowledgement {
   return signStatement('acknowledgement', body, secret, new Uint8Array(32));
 }
 
+/** Takes the log back to where it is now: what a test proposes, no later test has to live with. */
+export function rewinder({ t }: SpendScenario): () => void {
+  const { treasury } = t;
+  const count = t.entries.length;
+  return () => {
+    t.treasury = treasury;
+    t.entries.length = count;
+  };
+}
+
 /** A hash of a name, for outpoints and ids that exist nowhere. */
 export function hashOf(name: string): string {
   return bytesToHex(sha256(utf8ToBytes(name)));

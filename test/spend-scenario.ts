@@ -89,6 +89,9 @@ export interface SpendScenarioOptions extends ScenarioOptions {
   amounts?: readonly bigint[];
 }
 
+/** Derivers are slow to make, and the same keys make the same one. */
+const derivers = new Map<string, Deriver>();
+
 export function spendScenario(options: SpendScenarioOptions): SpendScenario {
   let deriver: Deriver | undefined;
   const t = treasuryScenario({
@@ -100,7 +103,8 @@ export function spendScenario(options: SpendScenarioOptions): SpendScenario {
         keys: records.map(({ body }) => body),
         network: NETWORKS.regtest,
       });
-      deriver = makeDeriver(descriptor);
+      deriver = derivers.get(descriptor.text) ?? makeDeriver(descriptor);
+      derivers.set(descriptor.text, deriver);
       return { text: descriptor.text, first: deriver.address(0, 0) };
     },
   });

@@ -48,7 +48,8 @@ export function checkCoins(c: Case, chain: ChainView, spend: Spend): Reason[] {
       return spender === undefined ? [reason('W-IN-UNKNOWN-COIN', `${outpoint} is not there`)] : [];
     }
     const found: Reason[] = [];
-    if (coin.amountSat !== amountSat || (place !== null && coin.script !== place.script)) {
+    const otherAmount = amountSat !== null && coin.amountSat !== amountSat;
+    if (otherAmount || (place !== null && coin.script !== place.script)) {
       found.push(reason('W-IN-AMOUNT', `${outpoint} holds ${coin.amountSat} sat on the own node`));
     }
     if (coin.coinbase === 'coinbase' && coin.confirmations < COINBASE_MATURITY) {

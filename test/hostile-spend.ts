@@ -1,0 +1,170 @@
+/** What a hostile coordinator can do: log anything it signs itself, and send any bytes beside it. */
+import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
+import { RawPSBTV0 } from '@scure/btc-signer/psbt.js';
+import { RawOldTx } from '@scure/btc-signer/script.js';
+import { expect } from 'vitest';
+import { type Payee, predictVsize } from '../descriptors/build.ts';
+import { txidOf } from '../descriptors/previous-tx.ts';
+import { proposalPsbt } from '../descriptors/proposal-psbt.ts';
+import type { CoinRef, SpendIntent } from '../policies/intent.ts';
+import { type Proposal, proposalId } from '../policies/proposal.ts';
+import { REASONS, type ReasonCode } from '../policies/reason.ts';
+import { feeCeil, sat } from '../policies/units.ts';
+import type { JudgeInput, Judgement } from '../signer-agent/judgement.ts';
+import { codesOf, hashOf, type JudgeScenario } from './judge-scenario.ts';
+import type { Built, FundingTx } from './spend-scenario.ts';
+
+/**
+ * One hostile row: a title that starts with the row of the checklist, what its judgement names (its own code
+ * first, and what cannot be told apart from it), and how the agent is lied to.
+ */
+export type Hostile = [title: string, codes: string, make: (s: JudgeScenario) => Judgement];
+
+/** Checks a hostile row: the codes named and no others, so that only one thing was wrong. */
+export function expectNamed(
+  [title, codes]: readonly [string, string, ...unknown[]],
+  judgement: Judgement,
+  decision: Judgement['decision'] = 'refuse',
+): void {
+  const named = codes.split(' ') as ReasonCode[];
+  expect(codesOf(judgement)).toEqual(named.toSorted());
+  expect(judgement.decision).toBe(decision);
+  const [code] = named;
+  if (code === undefined) throw new Error(`${title} names no code`);
+  expect(title.split(' ')[0]).toBe(REASONS[code][0]);
+  const row = judgement.rows.find((each) => each.row === REASONS[code][0]);
+  expect(row?.outcome).toBe(decision === 'refuse' ? 'failed' : 'waiting');
+}
+
+type RawTx = ReturnType<typeof RawOldTx.decode>;
+type RawPsbt = ReturnType<typeof RawPSBTV0.decode>;
+
+/** A valid batch to change: two small payees, one coin. */
+export function validBatch(s: JudgeScenario): Built {
+  return s.batch(s.orders(100_000n, 200_000n));
+}
+
+/** Judges a valid batch with one thing changed about what the agent is given. */
+export const givenBatch =
+  (change: (input: JudgeInput, s: JudgeScenario) => JudgeInput) =>
+  (s: JudgeScenario): Judgement =>
+    s.judge(validBatch(s), (input) => change(input, s));
+
+/** The same with fields of the proposal changed before it was signed into the log. */
+export const loggedWith =
+  (edit: (proposal: Proposal) => Partial<Proposal>) =>
+  (s: JudgeScenario): Judgement => {
+    const intent = batchIntent(s);
+    const change = (proposal: Proposal): Proposal => ({ ...proposal, ...edit(proposal) });
+    return s.judge(s.propose(intent, payeesOf(intent), change));
+  };
+
+export type Batch = Extract<SpendIntent, { kind: 'withdrawal_batch' }>;
+
+/** The intent of `validBatch`, with another plan or other orders. */
+export function batchIntent(s: JudgeScenario, change: Partial<Batch> = {}): Batch {
+  const orders = s.orders(100_000n, 200_000n);
+  return { kind: 'withdrawal_batch', orders, plan: s.plan(), ...change };
+}
+
+export function payeesOf(intent: Batch): Payee[] {
+  return intent.orders.map(({ body: { script, amountSat } }) => ({ script, amountSat }));
+}
+
+/** The transaction edited after it was built; logged, and sent as a PSBT, consistently. */
+export const withTx =
+  (edit: (tx: RawTx, s: JudgeScenario) => void) =>
+  (s: JudgeScenario): Judgement =>
+    s.judge(withEditedTx(s, (tx) => edit(tx, s)));
+
+export function withEditedTx(
+  s: JudgeScenario,
+  edit: (tx: RawTx) => void,
+  intent: SpendIntent = batchIntent(s),
+  payees: readonly Payee[] = 'orders' in intent ? payeesOf(intent) : [],
+): Built {
+  let unsignedTx = new Uint8Array();
+  const built = s.propose(intent, payees, (proposal) => {
+    const tx = RawOldTx.decode(hexToBytes(proposal.unsignedTx));
+    edit(tx);
+    unsignedTx = RawOldTx.encode(tx) as Uint8Array<ArrayBuffer>;
+    return { ...proposal, unsignedTx: bytesToHex(unsignedTx) };
+  });
+  const tx = RawOldTx.decode(unsignedTx);
+  const coins = tx.inputs.map(({ txid, index }): CoinRef => {
+    const outpoint = `${bytesToHex(txid)}:${index}`;
+    const known = s.coins.find((coin) => coin.outpoint === outpoint);
+    return known ?? { outpoint, amountSat: sat(10_000_000n), branch: 0, index: 0 };
+  });
+  const outputs = tx.outputs.map(({ script, amount }) => ({
+    script: bytesToHex(script),
+    amountSat: sat(amount),
+  }));
+  const edited = { ...built.built, unsignedTx, txid: txidOf(unsignedTx), coins, outputs };
+  return { ...built, psbt: proposalPsbt(edited, s.deriver, intent.plan.change?.index ?? null) };
+}
+
+/** Only the PSBT is another one. */
+export const withPsbt =
+  (edit: (raw: RawPsbt, s: JudgeScenario) => void) =>
+  (s: JudgeScenario): Judgement =>
+    s.judge(validBatch(s), (input) => ({
+      ...input,
+      parcel: { ...input.parcel, psbt: editedPsbt(input.parcel.psbt, (raw) => edit(raw, s)) },
+    }));
+
+export function editedPsbt(psbt: Uint8Array, edit: (raw: RawPsbt) => void): Uint8Array {
+  const raw = RawPSBTV0.decode(psbt);
+  edit(raw);
+  return RawPSBTV0.encode(raw);
+}
+
+/** Any transaction with these outputs. */
+export function payment(
+  name: string,
+  outputs: readonly { script: string; amountSat: bigint }[],
+): FundingTx {
+  const raw = RawOldTx.encode({
+    version: 2,
+    inputs: [
+      {
+        txid: hexToBytes(hashOf(name)),
+        index: 0,
+        finalScriptSig: new Uint8Array(),
+        sequence: 0xffffffff,
+      },
+    ],
+    outputs: outputs.map(({ script, amountSat }) => ({
+      amount: amountSat,
+      script: hexToBytes(script),
+    })),
+    lockTime: 0,
+  });
+  return { raw, txid: txidOf(raw) };
+}
+
+/** The input with other previous transactions beside the PSBT. */
+export function withPrevious(input: JudgeInput, previousTxs: readonly Uint8Array[]): JudgeInput {
+  return { ...input, parcel: { ...input.parcel, previousTxs } };
+}
+
+/** The lowest feerate at which a spend of these coins pays a fee: for exact limits. */
+export function feeAt(s: JudgeScenario, intent: SpendIntent, scripts: readonly string[]): bigint {
+  return feeCeil(intent.plan.feerateSatPerKvb, predictVsize(intent.plan.coins, scripts, s.deriver));
+}
+
+/** A proposal that the fold would not have taken, put into the agent's state as if it had. */
+export const smuggled =
+  (edit: (proposal: Proposal) => Partial<Proposal>) =>
+  (s: JudgeScenario): Judgement => {
+    const built = validBatch(s);
+    const proposal = { ...built.proposal, ...edit(built.proposal) };
+    const id = proposalId(proposal);
+    const state = { ...built.state, proposal, id, root: id };
+    const proposals = new Map([[id, state]]);
+    return s.judge(built, (input) => ({
+      ...input,
+      treasury: { ...input.treasury, proposals },
+      state,
+    }));
+  };
