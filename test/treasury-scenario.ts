@@ -31,6 +31,7 @@ import {
 /** Genesis of regtest (kernel/chainparams.cpp). */
 export const REGTEST_GENESIS = '0f9188f13cb7b2c71f2a335e3a4fc328bf5beb436012afca590b1a11466e2206';
 const SEATS = ['ana', 'ben', 'cleo', 'dora', 'emil'];
+export const SEATS_OF_THREE: readonly string[] = SEATS.slice(0, 3);
 const TPUB = { private: 0x04358394, public: 0x043587cf };
 export const ACCOUNT_PATH = '48h/1h/0h/2h';
 
@@ -224,22 +225,23 @@ export function keyRecordOf(
   return said('key-record', body, `${seatId} identity`);
 }
 
-/** An LP's registration, signed by its own key. */
+/** An LP's registration, signed by its own key, which is made of `name`. */
 export function registrationOf(
   params: CeremonyParams,
   lpId: string,
   change: Partial<LpRegistration> = {},
+  name = `${lpId} lp`,
 ): Signed<LpRegistration> {
   const body: LpRegistration = {
     treasuryId: treasuryIdOf(params),
     network: params.network,
     lpId,
-    key: keyOf(`${lpId} lp`),
+    key: keyOf(name),
     activeFromHeight: 0,
     lifetimeCapSat: 10_000_000_000n as LpRegistration['lifetimeCapSat'],
     ...change,
   };
-  return said('lp-registration', body, `${lpId} lp`);
+  return said('lp-registration', body, name);
 }
 
 function decisions(log: TestLog, params: CeremonyParams) {

@@ -46,7 +46,9 @@ export function caseOf(input: JudgeInput): Case {
   const all = families(treasury, spends, height);
   const txid = proposalTxid(state.proposal);
   const root = treasury.proposals.get(state.root) ?? null;
-  const others = all.filter((family) => family.root.id !== state.root);
+  const others = all
+    .filter((family) => family.root.id !== state.root)
+    .map((family) => unlessSignedHere(family, memory.signed, spends));
   const first = root?.entrySeq ?? state.entrySeq;
   return {
     input,
@@ -67,6 +69,21 @@ export function caseOf(input: JudgeInput): Case {
     ),
     seen: chain?.spends.some((each) => each.txid === txid) === true ? 'out' : 'not-out',
   };
+}
+
+/**
+ * Others' word that they never sign an intent does not free what this agent signed itself: one liar among
+ * them could still complete it. Only the chain does.
+ */
+function unlessSignedHere(
+  family: Family,
+  signed: ReadonlySet<string>,
+  spends: SpendsByOutpoint,
+): Family {
+  const mine = family.variants.some(({ id }) => signed.has(id));
+  if (!mine || family.fate.is !== 'dead') return family;
+  const height = spends.get(family.root.proposal.intent.plan.anchor)?.height ?? null;
+  return height === null ? { ...family, fate: { is: 'live' } } : family;
 }
 
 /**
