@@ -1,7 +1,10 @@
 /** What is left of each limit, in words. */
 import { feerateText, satText } from '../../console/print.ts';
 import type { SlackRow } from '../../policies/evaluate.ts';
-import { plural, tableOrNothing } from './wording.ts';
+import { plural, tableOrNothing, wrapped } from './wording.ts';
+
+/** Leaves room for three amounts of ten thousand bitcoin. */
+const LABEL_WIDTH = 28;
 
 /** Rules a guardian weighs; of all others only those that fail are shown. */
 const WEIGHED =
@@ -9,14 +12,14 @@ const WEIGHED =
 
 const WORDS: readonly [pattern: RegExp, words: string][] = [
   [/^limits\.per_tx$/, 'one transaction'],
-  [/^limits\.windows\.(.+)$/, 'window “$1”, everything that leaves'],
+  [/^limits\.windows\.(.+)$/, 'all spends, window “$1”'],
   [/^limits\.count$/, 'number of transactions'],
-  [/^limits\.floor_balance$/, 'what must stay'],
+  [/^limits\.floor_balance$/, 'what must stay, at least'],
   [/^fees\.windows\.([0-9]+)(\..+)?$/, 'fees of $1 blocks'],
   [/^fees\.max_abs$/, 'highest fee'],
   [/^fees\.max_ppm_of_amount$/, 'fee as a share of the amount'],
   [/^fees\.max_rate$/, 'fee at the highest feerate'],
-  [/^fees\.min_rate$/, 'fee at the lowest feerate'],
+  [/^fees\.min_rate$/, 'least fee, at the lowest feerate'],
   [/^(?:intents\.withdrawal_batch\.)?per_payee\.max$/, 'one payee, in this transaction'],
   [/^(?:intents\.withdrawal_batch\.)?per_payee\.per_day$/, 'one payee, in a day'],
   [/^intents\.([a-z_]+)\.windows\.([0-9]+)\.max_count$/, 'number of $1 in $2 blocks'],
@@ -56,11 +59,11 @@ export function limitsTable(slack: readonly SlackRow[], use = 'with this'): stri
   const rows = slack
     .filter(({ rule, slack: left }) => left < 0n || WEIGHED.test(rule))
     .map((row) => [
-      ruleText(row.rule),
-      `${row.bound === 'at-most' ? 'at most' : 'at least'} ${measureText(row.limit, row.unit)}`,
+      wrapped(ruleText(row.rule), LABEL_WIDTH),
+      measureText(row.limit, row.unit),
       measureText(row.used, row.unit),
       row.slack < 0n
-        ? `EXCEEDED by ${measureText(-row.slack, row.unit)}`
+        ? `EXCEEDED by\n${measureText(-row.slack, row.unit)}`
         : measureText(row.slack, row.unit),
     ]);
   return tableOrNothing(['limit', 'allows', use, 'left'], rows);

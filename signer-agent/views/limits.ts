@@ -16,7 +16,7 @@ import { policyAt, type Treasury } from '../../policies/treasury.ts';
 import { feerate, sat, vbytes } from '../../policies/units.ts';
 import type { ChainView } from '../judgement.ts';
 import { limitsTable } from './limit-rows.ts';
-import { screen, section, type View } from './wording.ts';
+import { plural, screen, section, type View } from './wording.ts';
 
 const COUNTED_KINDS = ['withdrawal_batch', 'treasury_move', 'hot_topup'] as const;
 
@@ -54,7 +54,7 @@ export function limitsView(
       [
         `policy version ${policy.version}, ${hash}`,
         `at height ${chain.tipHeight} the treasury holds ${satText(chain.treasurySat)}`,
-        `${live} spends are not final yet and count in every window`,
+        `${plural(live, 'spend')} not final yet, counted in every window`,
       ].join('\n'),
       ...section('LIMITS', limitsTable(rows, 'used')),
     ]),

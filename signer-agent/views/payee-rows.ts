@@ -180,12 +180,12 @@ function paidBefore({ treasury, state, network }: PayeeQuestion): Before {
 }
 
 function differences(
-  { address, amountSat, is, because }: OutputRow,
+  { address, amountSat, is }: OutputRow,
   firstPaid: ReadonlySet<string>,
   before: Before,
 ): string[] {
   const found: string[] = [];
-  if (is === 'unlisted') found.push(`NOBODY ASKED FOR THIS: ${oneLine(because)}`.slice(0, 80));
+  if (is === 'unlisted') found.push('NOBODY ASKED FOR THIS');
   if (firstPaid.has(address)) found.push('first payment to this address');
   const { median, forms } = before;
   if (median !== null && median > 0n && amountSat > median * UNUSUAL_TIMES) {

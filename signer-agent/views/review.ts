@@ -8,6 +8,7 @@ import type { Overlay } from '../../policies/overlay.ts';
 import type { ProposalState, Treasury } from '../../policies/treasury.ts';
 import type { AddressBook } from '../address-book.ts';
 import type { Judgement } from '../judgement.ts';
+import { wordsOf } from '../word-fingerprint.ts';
 import { limitsTable } from './limit-rows.ts';
 import { type NextStep, spendStepText } from './next-step.ts';
 import { payeeRows, payeesText, payingIntent, signedPayees } from './payee-rows.ts';
@@ -29,6 +30,9 @@ import {
   type View,
   wrapped,
 } from './wording.ts';
+
+/** Words of a proposal's id, the same on every guardian's screen: 44 bits to compare by voice. */
+export const ID_WORDS = 4;
 
 export interface ReviewQuestion {
   judgement: Judgement;
@@ -68,6 +72,7 @@ export function reviewOf(question: ReviewQuestion): View {
     text,
     json: {
       id: state.id,
+      words: wordsOf(state.id, ID_WORDS),
       kind: intent.kind,
       of: 'of' in intent ? intent.of : null,
       txid: judgement.txid,
@@ -130,6 +135,7 @@ function headline({ judgement, state, treasury, overlay }: ReviewQuestion, sums:
     `${what}: ${amount}${fee}`,
     `This agent ${DECISIONS[judgement.decision]}`,
     `proposal ${state.id}`,
+    `in four words: ${wordsOf(state.id, ID_WORDS)}`,
     ...(judgement.txid === null ? [] : [`transaction ${judgement.txid}`]),
     ...('of' in intent
       ? [`of proposal ${intent.of}${paid === intent ? '' : ` (${kindText(paid.kind)})`}`]
