@@ -3,11 +3,12 @@ import type { Judgement } from '../judgement.ts';
 import { WIDTH, wrapped } from './wording.ts';
 
 /**
- * `signs`: with this approval the agent signs at once. `counts`: the approval is counted, the agent
+ * `signs`: with this approval the agent signs at once. `device`: the same, but this seat's key is on a
+ * device, so the guardian signs there. `counts`: the approval is counted, the agent
  * signs when the rest is there. `refuses`: no approval changes the agent's no. `settled`: this agent
  * gave its word already.
  */
-export type NextStep = 'signs' | 'counts' | 'refuses' | 'settled';
+export type NextStep = 'signs' | 'device' | 'counts' | 'refuses' | 'settled';
 
 /** Best known without judging again: `counts` wherever somebody else's word may be missing too. */
 export function nextStepOf(
@@ -31,6 +32,9 @@ const SPEND: Record<NextStep, (seatId: string, threshold: number) => string> = {
     `Your approval key signs “${seatId} approves this id, this transaction, under this policy”. With ` +
     `that this agent signs the transaction as shown. Once ${threshold} seats signed, the coordinator ` +
     'can broadcast it, and it can not be called back.',
+  device: (seatId) =>
+    `Your approval key signs “${seatId} approves this id, this transaction, under this policy”. With ` +
+    'that `export` it, sign it on your device, and `import` what the device made.',
   counts: (seatId) =>
     `Your approval key signs “${seatId} approves this id, this transaction, under this policy”. It is ` +
     'counted for all agents. This agent signs by itself, without asking again, as soon as what is ' +
@@ -40,7 +44,7 @@ const SPEND: Record<NextStep, (seatId: string, threshold: number) => string> = {
   settled: () => 'Nothing: this agent gave its word on this already, and does not change it.',
 };
 
-const DECISION: Record<NextStep, (seatId: string) => string> = {
+const DECISION: Record<Exclude<NextStep, 'device'>, (seatId: string) => string> = {
   signs: (seatId) =>
     `Your approval key signs “${seatId} approves this id, under this policy”. Yours is the last one ` +
     'needed: it comes into force with it, for every agent.',
@@ -57,6 +61,6 @@ export function spendStepText(step: NextStep, seatId: string, threshold: number)
 }
 
 /** For an authorization. */
-export function decisionStepText(step: NextStep, seatId: string): string {
+export function decisionStepText(step: Exclude<NextStep, 'device'>, seatId: string): string {
   return wrapped(DECISION[step](seatId), WIDTH);
 }

@@ -34,7 +34,7 @@ export interface AuthorizationReviewQuestion {
   seatId: string;
   /** Of the own node; null without one. */
   tipHeight: number | null;
-  nextStep: NextStep;
+  nextStep: Exclude<NextStep, 'device'>;
 }
 
 /** The review of an authorization. */

@@ -52,7 +52,7 @@ export function reviewOf(question: ReviewQuestion): View {
   const payees = payeeRows(question);
   const signed = signedPayees(question);
   const said = saidView({ ...state, signed: [...state.contributions.keys()] });
-  const tipHeight = judgement.facts?.tipHeight ?? null;
+  const tipHeight = ownTip(judgement);
   const threshold = treasury.params?.threshold ?? 0;
   const { expiryHeight } = state.proposal;
   const text = screen([
@@ -96,6 +96,12 @@ export function reviewOf(question: ReviewQuestion): View {
       overlay: overlay === null ? 'none' : 'judged with your own limits too',
     },
   };
+}
+
+/** Height of the own node. Without one, what the facts hold is a claim, and is not shown as ours. */
+function ownTip({ facts, rows }: Judgement): number | null {
+  const blind = rows.some(({ row, outcome }) => row === 'D5' && outcome === 'not-checked');
+  return blind ? null : (facts?.tipHeight ?? null);
 }
 
 interface Sums {
