@@ -1,5 +1,6 @@
 /** One case before this agent: what it is asked, and what it looked up once for all rows. */
 import {
+  BURIED_DEPTH,
   type Family,
   families,
   proposalsByTxid,
@@ -48,7 +49,7 @@ export function caseOf(input: JudgeInput): Case {
   const root = treasury.proposals.get(state.root) ?? null;
   const others = all
     .filter((family) => family.root.id !== state.root)
-    .map((family) => unlessSignedHere(family, memory.signed, spends));
+    .map((family) => unlessSignedHere(family, memory.signed, { spends, height }));
   const first = root?.entrySeq ?? state.entrySeq;
   return {
     input,
@@ -78,12 +79,13 @@ export function caseOf(input: JudgeInput): Case {
 function unlessSignedHere(
   family: Family,
   signed: ReadonlySet<string>,
-  spends: SpendsByOutpoint,
+  { spends, height }: Pick<Case, 'spends' | 'height'>,
 ): Family {
   const mine = family.variants.some(({ id }) => signed.has(id));
   if (!mine || family.fate.is !== 'dead') return family;
-  const height = spends.get(family.root.proposal.intent.plan.anchor)?.height ?? null;
-  return height === null ? { ...family, fate: { is: 'live' } } : family;
+  const spent = spends.get(family.root.proposal.intent.plan.anchor)?.height ?? null;
+  const byChain = spent !== null && height - spent + 1 >= BURIED_DEPTH;
+  return byChain ? family : { ...family, fate: { is: 'live' } };
 }
 
 /**
