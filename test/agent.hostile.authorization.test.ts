@@ -252,8 +252,7 @@ test.each(refused)('%s', (title, codes, make) => {
   const named = codes.split(' ') as ReasonCode[];
   expect(codesOf(judgement)).toEqual(named.toSorted());
   expect(judgement.decision).toBe('refuse');
-  const [code] = named;
-  if (code !== undefined) expect(title.split(' ')[0]).toBe(REASONS[code][0]);
+  expect(named.map((code) => REASONS[code][0])).toContain(title.split(' ')[0]);
 });
 
 test.each([
@@ -292,9 +291,10 @@ test('H1 the delay counts from where this agent first saw it, whatever anybody c
   expect(judgeAuthorization({ ...later, firstSeenHeight: TIP }).decision).toBe('ask');
 });
 
+const alone = (intent: AuthorizationIntent) =>
+  judgeAuthorization({ ...input(s, intent), acknowledgements: [] });
+
 test('A4 waits for peers before anything but a trip', () => {
-  const alone = (intent: AuthorizationIntent) =>
-    judgeAuthorization({ ...input(s, intent), acknowledgements: [] });
   const reset = alone({ kind: 'breaker', action: 'reset' });
   expect([reset.decision, codesOf(reset)]).toEqual(['wait', ['W-ENV-ACKS']]);
   rewind();

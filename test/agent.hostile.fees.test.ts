@@ -6,12 +6,13 @@ import { type FeeRate, sat } from '../policies/units.ts';
 import type { JudgeInput, Judgement } from '../signer-agent/judgement.ts';
 import {
   batchIntent,
-  expectNamed,
+  found,
   givenBatch,
   type Hostile,
   loggedWith,
   payeesOf,
   validBatch,
+  wanted,
   withEditedTx,
   withTx,
 } from './hostile-spend.ts';
@@ -193,7 +194,7 @@ const refused: Hostile[] = [
 ];
 
 test.each(refused)('%s', (...row) => {
-  expectNamed(row, row[2](s));
+  expect(found(row, row[2](s))).toEqual(wanted(row, 'refuse'));
 });
 
 test.each([

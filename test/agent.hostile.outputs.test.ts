@@ -9,11 +9,12 @@ import { sat } from '../policies/units.ts';
 import type { Judgement } from '../signer-agent/judgement.ts';
 import {
   batchIntent,
-  expectNamed,
+  found,
   givenBatch,
   type Hostile,
   payeesOf,
   validBatch,
+  wanted,
   withEditedTx,
   withTx,
 } from './hostile-spend.ts';
@@ -338,7 +339,7 @@ function registrationNewKey(of: JudgeScenario) {
 }
 
 test.each(refused)('%s', (...row) => {
-  expectNamed(row, row[2](s));
+  expect(found(row, row[2](s))).toEqual(wanted(row, 'refuse'));
 });
 
 test('E1 change up to 20 indexes further is in order', () => {

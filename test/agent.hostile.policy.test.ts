@@ -5,7 +5,14 @@ import { parseOverlay } from '../policies/overlay.ts';
 import { parsePolicy, policyHash } from '../policies/policy.ts';
 import { sat } from '../policies/units.ts';
 import type { JudgeInput, Judgement } from '../signer-agent/judgement.ts';
-import { expectNamed, givenBatch, type Hostile, loggedWith, validBatch } from './hostile-spend.ts';
+import {
+  found,
+  givenBatch,
+  type Hostile,
+  loggedWith,
+  validBatch,
+  wanted,
+} from './hostile-spend.ts';
 import {
   codesOf,
   hashOf,
@@ -243,7 +250,7 @@ function successor(of: JudgeScenario, activates: number): string {
 }
 
 test.each(refused)('%s', (...row) => {
-  expectNamed(row, row[2](s));
+  expect(found(row, row[2](s))).toEqual(wanted(row, 'refuse'));
 });
 
 const large = (of: JudgeScenario) => of.batch(ordersOf(of, 6_000_000n), {});
@@ -288,7 +295,7 @@ const waited: Hostile[] = [
 ];
 
 test.each(waited)('%s', (...row) => {
-  expectNamed(row, row[2](s), 'wait');
+  expect(found(row, row[2](s))).toEqual(wanted(row, 'wait'));
 });
 
 const owned = policyText(SEATS_OF_THREE)
@@ -332,7 +339,7 @@ const asked: Hostile[] = [
 ];
 
 test.each(asked)('%s', (...row) => {
-  expectNamed(row, row[2](s), 'ask');
+  expect(found(row, row[2](s))).toEqual(wanted(row, 'ask'));
 });
 
 test.each([

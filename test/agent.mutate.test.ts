@@ -4,6 +4,7 @@
  */
 import fc from 'fast-check';
 import { beforeEach, expect, test } from 'vitest';
+import { canonicalJson } from '../policies/canonical-json.ts';
 import { Failure } from '../policies/failure.ts';
 import { type Proposal, proposalId, proposal as proposalSchema } from '../policies/proposal.ts';
 import { judge } from '../signer-agent/judge.ts';
@@ -18,14 +19,13 @@ const input = s.input(built);
 const original = judge(input);
 beforeEach(rewind);
 
-/** Signed by the agent only if it is the very same payment. */
-function expectHarmless(judgement: Judgement): void {
-  expect(judgement.reasons.length > 0).toBe(judgement.decision !== 'sign');
-  if (judgement.decision !== 'sign') return;
-  expect(judgement.txid).toBe(original.txid);
-  expect(judgement.outputs).toEqual(original.outputs);
-  expect(judgement.inputs).toEqual(original.inputs);
-  expect(judgement.feeSat).toBe(original.feeSat);
+const shown = ({ txid, outputs, inputs: coins, feeSat }: Judgement): string =>
+  canonicalJson({ txid, outputs, coins, feeSat });
+
+/** Not signed and said why, or the very same payment. */
+function isHarmless(judgement: Judgement): boolean {
+  if (judgement.decision !== 'sign') return judgement.reasons.length > 0;
+  return judgement.reasons.length === 0 && shown(judgement) === shown(original);
 }
 
 function flipped(bytes: Uint8Array, bit: number): Uint8Array {
@@ -49,7 +49,7 @@ test('what everything here starts from is signed', () => {
 test('a flipped bit of the PSBT is refused or changes nothing', () => {
   fc.assert(
     fc.property(anyBit, (bit) => {
-      expectHarmless(judge(withParcel({ psbt: flipped(input.parcel.psbt, bit) })));
+      expect(isHarmless(judge(withParcel({ psbt: flipped(input.parcel.psbt, bit) })))).toBe(true);
     }),
     { numRuns: 300 },
   );
@@ -64,7 +64,7 @@ test('bytes cut out of, or put into, the PSBT are refused or change nothing', ()
       fc.uint8Array({ maxLength: 40 }),
       (at, cut, put) => {
         const bytes = Uint8Array.of(...psbt.subarray(0, at), ...put, ...psbt.subarray(at + cut));
-        expectHarmless(judge(withParcel({ psbt: bytes })));
+        expect(isHarmless(judge(withParcel({ psbt: bytes })))).toBe(true);
       },
     ),
     { numRuns: 100 },
@@ -141,7 +141,7 @@ test('one changed field of a proposal, validly logged, is refused or changes not
       const id = proposalId(parsed.data);
       const judgement = judge({ ...s.input({ ...built, id }), parcel: input.parcel });
       if (judgement.decision === 'sign') signed += 1;
-      expectHarmless(judgement);
+      expect(isHarmless(judgement)).toBe(true);
     }),
     { numRuns: 350 },
   );

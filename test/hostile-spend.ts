@@ -2,7 +2,6 @@
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
 import { RawPSBTV0 } from '@scure/btc-signer/psbt.js';
 import { RawOldTx } from '@scure/btc-signer/script.js';
-import { expect } from 'vitest';
 import type { Payee } from '../descriptors/build.ts';
 import { txidOf } from '../descriptors/previous-tx.ts';
 import { proposalPsbt } from '../descriptors/proposal-psbt.ts';
@@ -10,7 +9,7 @@ import type { CoinRef, SpendIntent } from '../policies/intent.ts';
 import { type Proposal, proposalId } from '../policies/proposal.ts';
 import { REASONS, type ReasonCode } from '../policies/reason.ts';
 import { sat } from '../policies/units.ts';
-import type { JudgeInput, Judgement } from '../signer-agent/judgement.ts';
+import type { CheckedRow, JudgeInput, Judgement } from '../signer-agent/judgement.ts';
 import { codesOf, hashOf, type JudgeScenario } from './judge-scenario.ts';
 import type { Built, FundingTx } from './spend-scenario.ts';
 
@@ -20,21 +19,37 @@ import type { Built, FundingTx } from './spend-scenario.ts';
  */
 export type Hostile = [title: string, codes: string, make: (s: JudgeScenario) => Judgement];
 
-/** Checks a hostile row: the codes named and no others, so that only one thing was wrong. */
-export function expectNamed(
-  [title, codes]: readonly [string, string, ...unknown[]],
-  judgement: Judgement,
-  decision: Judgement['decision'] = 'refuse',
-): void {
-  const named = codes.split(' ').filter((code) => code !== '*') as ReasonCode[];
-  if (codes.endsWith('*')) expect(codesOf(judgement)).toEqual(expect.arrayContaining(named));
-  else expect(codesOf(judgement)).toEqual(named.toSorted());
-  expect(judgement.decision).toBe(decision);
-  const [code] = named;
-  if (code === undefined) throw new Error(`${title} names no code`);
-  expect(title.split(' ')[0]).toBe(REASONS[code][0]);
-  const row = judgement.rows.find((each) => each.row === REASONS[code][0]);
-  expect(row?.outcome).toBe(decision === 'refuse' ? 'failed' : 'waiting');
+interface Verdict {
+  decision: Judgement['decision'];
+  codes: ReasonCode[];
+  /** The row that the title speaks of, and how the judgement shows it. */
+  row: string | undefined;
+  outcome: CheckedRow['outcome'] | undefined;
+}
+
+/** What a hostile row wants: the codes named and no others, so that only one thing was wrong. */
+export function wanted([, codes]: Hostile, decision: Judgement['decision']): Verdict {
+  const named = namedIn(codes);
+  const row = named[0] === undefined ? undefined : REASONS[named[0]][0];
+  const outcome = decision === 'refuse' ? 'failed' : 'waiting';
+  return { decision, codes: named.toSorted(), row, outcome };
+}
+
+/** What its judgement says. */
+export function found([title, codes]: Hostile, judgement: Judgement): Verdict {
+  const named = new Set(namedIn(codes));
+  const all = codesOf(judgement);
+  const [row] = title.split(' ');
+  return {
+    decision: judgement.decision,
+    codes: codes.endsWith('*') ? all.filter((code) => named.has(code)) : all,
+    row,
+    outcome: judgement.rows.find((each) => each.row === row)?.outcome,
+  };
+}
+
+function namedIn(codes: string): ReasonCode[] {
+  return codes.split(' ').filter((code): code is ReasonCode => code in REASONS);
 }
 
 type RawTx = ReturnType<typeof RawOldTx.decode>;
@@ -56,8 +71,9 @@ export const loggedWith =
   (edit: (proposal: Proposal) => Partial<Proposal>) =>
   (s: JudgeScenario): Judgement => {
     const intent = batchIntent(s);
-    const change = (proposal: Proposal): Proposal => ({ ...proposal, ...edit(proposal) });
-    return s.judge(s.propose(intent, payeesOf(intent), change));
+    return s.judge(
+      s.propose(intent, payeesOf(intent), (proposal) => ({ ...proposal, ...edit(proposal) })),
+    );
   };
 
 export type Batch = Extract<SpendIntent, { kind: 'withdrawal_batch' }>;
