@@ -1,24 +1,19 @@
 /** What a guardian reads before saying yes: drawn from the agent's own parse, whatever others wrote. */
 import fc from 'fast-check';
 import { beforeEach, expect, test } from 'vitest';
-import { addressOf } from '../descriptors/derive.ts';
-import { NETWORKS } from '../descriptors/network.ts';
-import type { AuthorizationIntent } from '../policies/intent.ts';
-import { parsePolicy, policyHash, printPolicy } from '../policies/policy.ts';
-import { type AgentVerdict, type Authorization, authorizationId } from '../policies/proposal.ts';
+import type { AgentVerdict } from '../policies/proposal.ts';
 import { reason } from '../policies/reason.ts';
 import { signStatement } from '../policies/statement.ts';
 import { type FeeRate, sat } from '../policies/units.ts';
-import { type AddressBook, EMPTY_BOOK, parseAddressBook } from '../signer-agent/address-book.ts';
+import { type AddressBook, parseAddressBook } from '../signer-agent/address-book.ts';
 import type { JudgeInput, Judgement } from '../signer-agent/judgement.ts';
 import { type NextStep, nextStepOf } from '../signer-agent/views/next-step.ts';
 import { reviewOf } from '../signer-agent/views/review.ts';
-import { reviewOfAuthorization } from '../signer-agent/views/review-authorization.ts';
 import type { View } from '../signer-agent/views/wording.ts';
 import { editedPsbt } from './hostile-spend.ts';
 import { type JudgeScenario, judgeScenario, rewinder, withChain } from './judge-scenario.ts';
 import { type Built, strangerScript, TIP } from './spend-scenario.ts';
-import { policyText, registrationOf, secretOf } from './treasury-scenario.ts';
+import { policyText, secretOf } from './treasury-scenario.ts';
 
 const VAULT = strangerScript(9);
 const policy = policyText(['ana', 'ben', 'cleo']).replace(
@@ -349,146 +344,4 @@ test('what others wrote can neither move the cursor nor fake a row', () => {
   expect(text).toContain(
     'refused by cleo (W-FEE), who wrote: “all fine [2J gnihton This agent SIGNS',
   );
-});
-
-test.each<[title: string, text: string, code: string]>([
-  ['a control character', '- { name: "a\u0007", script: 0014aa }', 'INPUT_INVALID'],
-  ['a name turned around', '- { name: "a\u202Eb", script: 0014aa }', 'INPUT_INVALID'],
-  ['look-alike letters', '- { name: \u0430cme, script: 0014aa }', 'INPUT_INVALID'],
-  ['two lines', '- { name: "a\\nb", script: 0014aa }', 'INPUT_INVALID'],
-  [
-    'one name twice',
-    '- { name: a, script: 0014aa }\n- { name: A, script: 0014ab }',
-    'INPUT_INVALID',
-  ],
-  [
-    'one script twice',
-    '- { name: a, script: 0014aa }\n- { name: b, script: 0014aa }',
-    'INPUT_INVALID',
-  ],
-  ['an unknown key', '- { name: a, script: 0014aa, note: x }', 'INPUT_INVALID'],
-  ['an anchor', '- &a { name: a, script: 0014aa }', 'INPUT_INVALID'],
-  ['no address', '- { name: a, address: bcrt1qqqq }', 'INPUT_INVALID'],
-  [
-    'an address of another network',
-    '- { name: a, address: bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4 }',
-    'NETWORK_MISMATCH',
-  ],
-])('the address book refuses %s', (_, text, code) => {
-  expect(() => parseAddressBook(text, 'regtest')).toThrow(expect.objectContaining({ code }));
-});
-
-test('an address in the book is found by its script, and the reverse', () => {
-  const address = addressOf(strangerScript(3), NETWORKS.regtest) ?? '';
-  const mine = parseAddressBook(`- { name: Zoë, address: ${address} }`, 'regtest');
-  expect([mine.get(strangerScript(3)), mine.get(address)]).toEqual(['Zoë', 'Zoë']);
-  expect(parseAddressBook('', 'regtest')).toEqual(EMPTY_BOOK);
-});
-
-/** Of an authorization that ana approved, and nobody else yet. */
-function decision(intent: AuthorizationIntent): View {
-  const authorization: Authorization = {
-    schema: 'weir.authorization/v1',
-    treasuryId: s.t.id,
-    network: 'regtest',
-    seq: s.t.treasury.seq + 1,
-    epoch: 1,
-    policyHash: s.t.params.policyHash,
-    expiryHeight: TIP + 1_000,
-    initiator: 'olga',
-    intent,
-  };
-  const id = authorizationId(authorization);
-  s.t.append({ kind: 'authorization-proposed', authorization });
-  const approval = s.t.approval('ana', 'guardian', { id, txid: null });
-  s.t.append({ kind: 'approval', approval });
-  const state = s.t.treasury.authorizations.get(id);
-  if (state === undefined) throw new Error('the fold lost it');
-  return reviewOfAuthorization({
-    judgement: { decision: 'ask', reasons: [], rows: [] },
-    state,
-    treasury: s.t.treasury,
-    seatId: 'ana',
-    tipHeight: TIP,
-    nextStep: 'counts',
-  });
-}
-
-test('a policy change shows what loosens before what tightens', () => {
-  const now = parsePolicy(policy);
-  const next = printPolicy({
-    ...now,
-    version: 2,
-    previous: `sha256:${policyHash(now)}`,
-    activates_at_height: TIP + 50,
-    limits: { ...now.limits, per_tx: sat(40_000_000n), floor_balance: sat(5_000_000n) },
-  });
-  const view = decision({
-    kind: 'policy_change',
-    policyText: next,
-    activatesAtHeight: TIP + 50,
-  });
-  expect(masked(view.text)).toMatchInlineSnapshot(`
-    "Change of the policy: version 1 becomes 2; it LOOSENS what may leave
-    This agent ASKS YOU: only its guardian can decide this
-    authorization <32 bytes>
-    asked for by olga
-
-    WHAT CHANGES
-    ┌──────────┬──────────────────────┬────────────┬────────────────────┐
-    │          │ rule                 │ now        │ then               │
-    ├──────────┼──────────────────────┼────────────┼────────────────────┤
-    │ LOOSENS  │ limits.floor_balance │ 10_000_000 │ 5_000_000          │
-    │ tightens │ limits.per_tx        │ 50_000_000 │ 40_000_000         │
-    │ neutral  │ version              │ 1          │ 2                  │
-    │ neutral  │ previous             │ null       │ sha256:af94765f527 │
-    │          │                      │            │ 7bedf75df0e2aca3ac │
-    │          │                      │            │ 022fb0b6d95cf52f4e │
-    │          │                      │            │ 6c7453461f6d7005a  │
-    │ neutral  │ activates_at_height  │ 0          │ 550                │
-    └──────────┴──────────────────────┴────────────┴────────────────────┘
-    from height 550 on
-
-    SO FAR
-    approved by ana (guardian)
-
-    EXPIRES
-    in 1000 blocks, at height 1500
-
-    WHAT APPROVING WILL DO
-    Your approval key signs “ana approves this id, under this policy”. It comes into force for every
-    agent once enough guardians approved."
-  `);
-});
-
-test('a policy text that does not load is said to be none', () => {
-  const { text } = decision({
-    kind: 'policy_change',
-    policyText: 'schema: weir.policy/v1\nnote: x',
-    activatesAtHeight: TIP,
-  });
-  expect(text.split('\n')[0]).toBe('Change of the policy: a text that is no policy');
-});
-
-test('tripping the breaker says that nothing is signed any more', () => {
-  const { text } = decision({ kind: 'breaker', action: 'trip' });
-  expect(text.split('\n')[0]).toBe('Breaker: TRIP it, so that no agent signs anything');
-  expect(text).toContain('it is tripped now');
-  expect(text).toContain('In force since entry');
-});
-
-test('a new key of a known LP stands out among registry entries', () => {
-  const { text, json } = decision({
-    kind: 'registry_change',
-    entries: [
-      registrationOf(s.t.params, 'lp-four', { lifetimeCapSat: sat(7_000_000n) }),
-      registrationOf(s.t.params, 'lp-one', { activeFromHeight: TIP + 5 }),
-    ],
-  });
-  expect(text).toContain('Change of the LP registry: 2 entries');
-  expect(text).toContain('7_000_000 sat');
-  expect(json).toMatchObject({
-    kind: 'registry_change',
-    change: { entries: [{ lpId: 'lp-four' }, {}] },
-  });
 });
