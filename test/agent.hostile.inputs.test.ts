@@ -243,7 +243,7 @@ const waited: Hostile[] = [
   ],
   [
     'D5 waits, and does not refuse, when a quorum sent this very transaction already',
-    'W-IN-SPENT W-OUT-CHANGE-INDEX',
+    'W-IN-SPENT',
     (of) => {
       const built = validBatch(of);
       const { txid } = built.built;

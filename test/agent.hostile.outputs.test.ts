@@ -10,7 +10,6 @@ import type { Judgement } from '../signer-agent/judgement.ts';
 import {
   batchIntent,
   found,
-  givenBatch,
   type Hostile,
   payeesOf,
   validBatch,
@@ -117,7 +116,10 @@ const refused: Hostile[] = [
   [
     'E1 refuses change at an index used before',
     'W-OUT-CHANGE-INDEX',
-    givenBatch(withChain({ changeIndexUsed: 0 })),
+    (of) => {
+      of.batch(of.orders(100_000n), { coins: of.coins.slice(1, 2) });
+      return of.judge(validBatch(of), withChain({ changeIndexUsed: 0 }));
+    },
   ],
   [
     'E1 refuses change elsewhere than the intent says',
@@ -344,6 +346,10 @@ test.each(refused)('%s', (...row) => {
 
 test('E1 change up to 20 indexes further is in order', () => {
   expect(s.judge(s.batch(s.orders(100_000n), { change: { index: 20 } })).decision).toBe('sign');
+});
+
+test('E1 a proposal that waited may be overtaken by one with a later index', () => {
+  expect(s.judge(validBatch(s), withChain({ changeIndexUsed: 7 })).decision).toBe('sign');
 });
 
 test('E4 moves and top-ups to what is listed are in order', () => {

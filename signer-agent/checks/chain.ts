@@ -3,6 +3,7 @@ import type { Spend } from '../../descriptors/spend-from-psbt.ts';
 import { reservedCoins } from '../../policies/commitments.ts';
 import type { Policy } from '../../policies/policy.ts';
 import { type Reason, reason } from '../../policies/reason.ts';
+import type { ProposalState } from '../../policies/treasury.ts';
 import type { ChainView, JudgeInput } from '../judgement.ts';
 import type { Case } from './case.ts';
 
@@ -102,19 +103,23 @@ export function checkRatchet(input: JudgeInput, lockTime: number): Reason[] {
 }
 
 /**
- * E1: change goes to the next free index of the own view, or at most CHANGE_GAP further. A variant may
- * use the index of its intent again: only one of them can confirm.
+ * E1: change goes to the next free index of the own view, or at most CHANGE_GAP further. A lower index is
+ * free when no other intent of the log ever planned it: a proposal that waited for people may be overtaken.
  */
 export function checkChangeIndex(c: Case, chain: ChainView): Reason[] {
-  const { state } = c.input;
-  const index = state.proposal.intent.plan.change?.index ?? null;
+  const index = changeIndexOf(c.input.state);
   if (index === null) return [];
-  const siblings = (c.own?.variants ?? []).filter((each) => each.id !== state.id);
-  const again = siblings.some((each) => each.proposal.intent.plan.change?.index === index);
   const next = chain.changeIndexUsed + 1;
-  return (again || index >= next) && index <= next + CHANGE_GAP
+  const planned = c.others.some(({ variants }) =>
+    variants.some((each) => changeIndexOf(each) === index),
+  );
+  return (index >= next || !planned) && index <= next + CHANGE_GAP
     ? []
     : [reason('W-OUT-CHANGE-INDEX', `change at index ${index}; ${next} is the next free one`)];
+}
+
+function changeIndexOf({ proposal }: ProposalState): number | null {
+  return proposal.intent.plan.change?.index ?? null;
 }
 
 /** K3: spends of treasury coins that no proposal of the log made. */
