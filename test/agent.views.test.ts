@@ -3,7 +3,7 @@ import { beforeEach, expect, test } from 'vitest';
 import { type Acknowledgement, type AgentVerdict, authorizationId } from '../policies/proposal.ts';
 import { reason } from '../policies/reason.ts';
 import { EMPTY_TREASURY } from '../policies/treasury.ts';
-import { type FeeRate, feerate } from '../policies/units.ts';
+import type { FeeRate } from '../policies/units.ts';
 import { walletRecordHash } from '../policies/wallet-record.ts';
 import { type AgentState, EMPTY_STATE, remember } from '../signer-agent/memory.ts';
 import type { OwnEvent } from '../signer-agent/own-event.ts';
@@ -350,15 +350,4 @@ test('the ceremony: confirmed here, complete, wrong, and not there yet', () => {
   const early = view({ treasury: { ...EMPTY_TREASURY, seats }, pinnedHash: null });
   expect([early.state, early.recordHash]).toEqual(['waiting', null]);
   expect(early.json).toMatchObject({ firstAddress: null });
-});
-
-test('limits: the node’s fee estimate does not move what is used', () => {
-  s.batch(s.orders(1_000_000n));
-  const rowsWith = (estimate: bigint) =>
-    (
-      limitsView(s.t.treasury, { ...chainView(s), estimate: feerate(estimate) }, null).json as {
-        rows: unknown;
-      }
-    ).rows;
-  expect(rowsWith(99_000n)).toEqual(rowsWith(1_000n));
 });
