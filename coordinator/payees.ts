@@ -18,8 +18,15 @@ export interface PayeeSources {
   all: readonly Family[];
 }
 
+/** An intent before its coins are chosen: kind and payees, no plan. */
+export type Unplanned = SpendIntent extends infer I
+  ? I extends SpendIntent
+    ? Omit<I, 'plan'>
+    : never
+  : never;
+
 /** Payees of an intent; a bump pays what its first proposal pays. @throws Failure INPUT_INVALID */
-export function payeeFactsOf(intent: SpendIntent, sources: PayeeSources): readonly PayeeFact[] {
+export function payeeFactsOf(intent: Unplanned, sources: PayeeSources): readonly PayeeFact[] {
   switch (intent.kind) {
     case 'withdrawal_batch':
       return orderFacts(intent.orders, sources);
@@ -38,7 +45,7 @@ export function payeeFactsOf(intent: SpendIntent, sources: PayeeSources): readon
 }
 
 /** The same for the builder. */
-export function payeesOf(intent: SpendIntent, sources: PayeeSources): readonly Payee[] {
+export function payeesOf(intent: Unplanned, sources: PayeeSources): readonly Payee[] {
   return payeeFactsOf(intent, sources).map(({ script, amountSat }) => ({ script, amountSat }));
 }
 
