@@ -103,15 +103,15 @@ function derive(
   const recoveryKeys = template.kind === 'wsh-sortedmulti-recovery' ? keysAt(branch + 2) : [];
   const witnessScript =
     template.kind === 'wsh-sortedmulti'
-      ? Script.encode([
-          threshold,
-          ...publicKeys.toSorted(byBytes),
-          publicKeys.length,
-          'CHECKMULTISIG',
-        ])
+      ? sortedMultisig(threshold, publicKeys)
       : Script.encode(recoveryScript(threshold, publicKeys, template, recoveryKeys));
   const script = `0020${bytesToHex(sha256(witnessScript))}`;
   return { branch, index, script, witnessScript, publicKeys, recoveryKeys };
+}
+
+/** `k keys… n OP_CHECKMULTISIG` with the keys sorted as bytes (BIP-67). */
+export function sortedMultisig(threshold: number, keys: readonly Uint8Array[]): Uint8Array {
+  return Script.encode([threshold, ...keys.toSorted(byBytes), keys.length, 'CHECKMULTISIG']);
 }
 
 /** or_d(multi, and_v(v:multi, older)) as miniscript compiles it (BIP-379). */

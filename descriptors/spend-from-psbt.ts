@@ -74,7 +74,10 @@ type Note = (code: ReasonCode, detail: string) => void;
 function checkShape(psbt: Psbt, deriver: Deriver, note: Note): void {
   if (psbt.version !== TX_VERSION) note('W-TX-VERSION', `version ${psbt.version}`);
   if (psbt.lockTime >= LOCKTIME_THRESHOLD) note('W-TX-LOCKTIME', `${psbt.lockTime} is a time`);
-  for (const name of psbt.extras) note('W-TX-EXTRA-FIELD', `global field ${name}`);
+  for (const name of psbt.extras) {
+    const message = name === 'genericSignedMessage';
+    note(message ? 'W-TX-MESSAGE' : 'W-TX-EXTRA-FIELD', `global field ${name}`);
+  }
   const pinned = new Set(deriver.descriptor.keys.map((key) => key.xpub));
   for (const { xpub } of psbt.xpubs) {
     if (!pinned.has(xpub)) note('W-TX-XPUB', `${xpub} is not in the descriptor`);
