@@ -200,6 +200,6 @@ function said(
 }
 
 /** What the judge is told of this memory. */
-export function memoryFor(session: Session, state: ProposalState, tipHeight: number | null) {
-  return ownMemory(session.engine.state(), state.proposal.initiator, tipHeight);
+export function memoryFor(session: Session, initiator: string, tipHeight: number | null) {
+  return ownMemory(session.engine.state(), initiator, tipHeight);
 }

@@ -35,6 +35,9 @@ export interface AgentState {
   /** Of a restored agent: what it said on entries up to here it may have forgotten, so it signs none of them. */
   forgottenUpTo: number;
   frozen: ReadonlySet<string>;
+  /** Decision without a transaction -> own tip when it first came here. */
+  decisionsSeen: ReadonlyMap<string, number>;
+  backedUpAt: number | null;
   fork: OwnEventOf<'fork-proof'> | null;
   spendsSeen: ReadonlySet<string>;
   alarms: readonly OwnEventOf<'alarm'>[];
@@ -69,6 +72,8 @@ export const EMPTY_STATE: AgentState = {
   pauseClearedAt: -1,
   forgottenUpTo: 0,
   frozen: new Set(),
+  decisionsSeen: new Map(),
+  backedUpAt: null,
   fork: null,
   spendsSeen: new Set(),
   alarms: [],
@@ -113,6 +118,13 @@ export function remember(state: AgentState, event: OwnEvent): AgentState {
       return { ...state, frozen: frozenAfter(state.frozen, event) };
     case 'fork-proof':
       return { ...state, fork: state.fork ?? event };
+    case 'decision-seen':
+      return {
+        ...state,
+        decisionsSeen: new Map(state.decisionsSeen).set(event.subject, event.height),
+      };
+    case 'backed-up':
+      return { ...state, backedUpAt: event.unixTime };
     case 'spend-seen':
       return { ...state, spendsSeen: new Set(state.spendsSeen).add(event.txid) };
     case 'alarm':

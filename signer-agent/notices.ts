@@ -13,6 +13,7 @@ type Notified = OwnEventOf<'notified'>;
 export function dueNotices(state: AgentState, chain: ChainView | null): readonly Notified[] {
   const due: Notified[] = [
     ...questions(state, chain),
+    ...decisions(state),
     ...answers(state),
     ...outcomes(state, chain),
     ...alarms(state),
@@ -49,6 +50,13 @@ function questions(state: AgentState, chain: ChainView | null): Notified[] {
       open && chain !== null && expiry !== undefined && expiry - chain.tipHeight <= REMIND_BLOCKS;
     return late ? [isNew, { ...isNew, notice: 'reminder' }] : [isNew];
   });
+}
+
+/** Every decision without a transaction is for people. */
+function decisions(state: AgentState): Notified[] {
+  return [...state.decisionsSeen.keys()]
+    .filter((id) => state.treasury.authorizations.get(id)?.passedAtSeq === null)
+    .map((about) => ({ kind: 'notified', notice: 'new', about, count: 0 }));
 }
 
 function answers(state: AgentState): Notified[] {

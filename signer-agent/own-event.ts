@@ -86,6 +86,10 @@ export const ownEvent = z.discriminatedUnion('kind', [
     theirs: signedHead,
     from: label.nullable(),
   }),
+  /** Own tip when a decision without a transaction first came here: what delays count from. */
+  z.strictObject({ kind: z.literal('decision-seen'), subject: hex32, height }),
+  /** When the last backup was packed, unix seconds: shown, and nothing else. */
+  z.strictObject({ kind: z.literal('backed-up'), unixTime: z.int().min(0) }),
   /** A treasury spend on the chain that the log does not hold (K3). */
   z.strictObject({ kind: z.literal('spend-seen'), txid: hex32, height: height.nullable() }),
   z.strictObject({

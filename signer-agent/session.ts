@@ -34,6 +34,8 @@ export interface Session {
   forgetParcel(proposalId: string): void;
   /** Of this very log, each by its seat. */
   acknowledgements(): readonly Acknowledgement[];
+  /** All that the coordinator passed on, for the judge, who believes none unseen. */
+  heard(): readonly Acknowledgement[];
   hear(values: readonly Acknowledgement[]): void;
   /** Null where this agent has no node. @throws Failure BITCOIND_… when it has one that does not answer. */
   chain(outpoints: readonly string[]): Promise<ChainView | null>;
@@ -85,6 +87,7 @@ export function openSession(
     },
     forgetParcel: (proposalId) => void parcels.delete(proposalId),
     acknowledgements: () => acknowledgementsHere(engine.state(), heard),
+    heard: () => heard,
     hear: (values) => void (heard = values),
     async chain(outpoints) {
       const { node } = engine.parts;

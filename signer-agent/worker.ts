@@ -53,9 +53,9 @@ export async function judged(session: Session, state: ProposalState): Promise<Ju
     state,
     parcel,
     chain,
-    memory: memoryFor(session, state, chain?.tipHeight ?? null),
+    memory: memoryFor(session, state.proposal.initiator, chain?.tipHeight ?? null),
     overlay: engine.parts.overlay,
-    acknowledgements: session.acknowledgements(),
+    acknowledgements: session.heard(),
     now: Math.floor(engine.parts.now() / MS_IN_SECOND),
   });
   return { judgement, parcel };
@@ -109,11 +109,18 @@ async function lookAround(session: Session): Promise<void> {
   const chain = await session.chain([]);
   if (chain === null) return;
   await engine.inTurn(async () => {
-    await engine.record(strangeSpends(session, chain));
+    await engine.record([...strangeSpends(session, chain), ...newDecisions(session, chain)]);
     for (const state of openProposals(session)) {
       if (state.proposal.expiryHeight < chain.tipHeight) await never(session, state.id);
     }
   });
+}
+
+function newDecisions({ engine }: Session, { tipHeight: height }: ChainView): OwnEvent[] {
+  const { treasury, decisionsSeen } = engine.state();
+  return [...treasury.authorizations.keys()]
+    .filter((subject) => !decisionsSeen.has(subject))
+    .map((subject) => ({ kind: 'decision-seen', subject, height }));
 }
 
 function strangeSpends({ engine }: Session, chain: ChainView): OwnEvent[] {
