@@ -5,7 +5,7 @@ import { Failure } from '../policies/failure.ts';
 import type { LpOrder } from '../policies/intent.ts';
 import { BLOCKS_PER_DAY } from '../policies/rules/payees.ts';
 import { registrationAt, type Treasury } from '../policies/treasury.ts';
-import { type Draft, type DraftTerms, chosenDraft, draftsPaying } from './draft.ts';
+import { chosenDraft, type Draft, type DraftTerms, draftsPaying } from './draft.ts';
 import type { Situation } from './facts.ts';
 import { spendableCoins, spendBounds } from './spendable.ts';
 
@@ -159,9 +159,7 @@ function excessSat(verdict: Verdict): bigint {
 }
 
 function lowestFee(orders: readonly LpOrder[]): bigint {
-  return orders
-    .map(({ body }) => body.maxFeeSat as bigint)
-    .reduce((a, b) => (b < a ? b : a));
+  return orders.map(({ body }) => body.maxFeeSat as bigint).reduce((a, b) => (b < a ? b : a));
 }
 
 /** What charges of the last day hold, by LP and by script. */

@@ -1,8 +1,9 @@
 /** Contributions as they come in: every signature verified per key and input, consent asked for first. */
-import { firstFault, type SpentCoin, signaturesFromHex } from '../descriptors/signature.ts';
+
 import type { BuiltTx } from '../descriptors/build.ts';
-import type { Reason } from '../policies/reason.ts';
+import { firstFault, type SpentCoin, signaturesFromHex } from '../descriptors/signature.ts';
 import type { Contribution } from '../policies/proposal.ts';
+import type { Reason } from '../policies/reason.ts';
 import { judge, spendOf } from './facts.ts';
 import { proposalOf } from './machine.ts';
 import type { Vault } from './vault.ts';

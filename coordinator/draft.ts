@@ -1,17 +1,16 @@
 /** Drafts: an intent with coins chosen and its transaction built, not judged yet. Pure. */
 import { type BuiltTx, buildUnsignedTx, type Payee } from '../descriptors/build.ts';
 import { dustSat } from '../descriptors/weight.ts';
+import type { Verdict } from '../policies/evaluate.ts';
 import { Failure } from '../policies/failure.ts';
 import type { CoinRef, SpendIntent, SpendPlan } from '../policies/intent.ts';
-import type { Verdict } from '../policies/evaluate.ts';
 import { type FeeRate, type Sat, sat, sumSat, vbytes } from '../policies/units.ts';
-import type { ConfirmedCoin } from './chain.ts';
+import type { ConfirmedCoin, TreasuryCoin } from './chain.ts';
 import { type SelectionTerms, selectCoins, selectForConsolidation } from './coin-selection.ts';
 import { judge, type Situation } from './facts.ts';
-import type { TreasuryCoin } from './chain.ts';
 import { payeesOf, type Unplanned } from './payees.ts';
-import { nextChangeIndex, spendableCoins, spendBounds } from './spendable.ts';
 import { spendSizes } from './spend-sizes.ts';
+import { nextChangeIndex, spendableCoins, spendBounds } from './spendable.ts';
 
 export interface Draft {
   intent: SpendIntent;
@@ -34,7 +33,8 @@ const EXPIRY_MARGIN_BLOCKS = 6;
 /** The last height at which a proposal made now may be signed. */
 export function expiryHeightOf({ view, policy }: Situation): number {
   const { expire_after } = policy.delays;
-  const blocks = expire_after > 2 * EXPIRY_MARGIN_BLOCKS ? expire_after - EXPIRY_MARGIN_BLOCKS : expire_after;
+  const blocks =
+    expire_after > 2 * EXPIRY_MARGIN_BLOCKS ? expire_after - EXPIRY_MARGIN_BLOCKS : expire_after;
   return view.tipHeight + blocks;
 }
 
@@ -51,7 +51,8 @@ export function draftsPaying(
 ): readonly Draft[] {
   const payees = payeesOf(unplanned, situation);
   for (const { script, amountSat } of payees) {
-    if (amountSat < dustSat(script)) throw new Failure('INPUT_INVALID', `${amountSat} sat are dust`);
+    if (amountSat < dustSat(script))
+      throw new Failure('INPUT_INVALID', `${amountSat} sat are dust`);
   }
   const targetSat = sumSat(payees.map(({ amountSat }) => amountSat));
   const selection = selectionTerms(situation, payees, terms);

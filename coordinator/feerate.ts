@@ -31,10 +31,7 @@ export function feerateCap(kind: SpendKind, policy: Policy, estimate: FeeRate | 
 }
 
 /** The least feerate for this size that replaces what paid `feeSat` for `vsize`, with margin (BIP-125). */
-export function replacingFeerate(
-  replaced: { feeSat: Sat; vsize: VBytes },
-  vsize: VBytes,
-): FeeRate {
+export function replacingFeerate(replaced: { feeSat: Sat; vsize: VBytes }, vsize: VBytes): FeeRate {
   const more = (replaced.feeSat * 1_000n + vsize - 1n) / vsize;
   const sameRate = (replaced.feeSat * 1_000n + replaced.vsize - 1n) / replaced.vsize;
   return feerate((more > sameRate ? more : sameRate) + REPLACEMENT_STEP);

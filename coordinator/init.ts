@@ -20,8 +20,16 @@ import {
 } from '../policies/wallet-record.ts';
 import { nodeIdentity } from '../transport/bitcoind-node.ts';
 import { type BitcoindAddress, bitcoindRpc } from '../transport/bitcoind-rpc.ts';
-import { bitcoindAddress, type ConfigText, configText, FILES, parseConfig, writeOwnFile } from './config.ts';
+import {
+  bitcoindAddress,
+  type ConfigText,
+  configText,
+  FILES,
+  parseConfig,
+  writeOwnFile,
+} from './config.ts';
 import { openTreasuryLog } from './log.ts';
+import { operatorKeyFile } from './operator-key.ts';
 import type { Invite } from './protocol.ts';
 
 export interface InitOptions {
@@ -94,11 +102,6 @@ export async function initCoordinator(options: InitOptions): Promise<InitResult>
   // Last: without it nothing runs, so a folder that init did not finish is never taken for a whole one.
   await writeOwnFile(path.join(dir, FILES.config), text);
   return { treasuryId, coordinatorKey, invites };
-}
-
-/** Where an operator's sealed key lies. */
-export function operatorKeyFile(dir: string, operator: string): string {
-  return path.join(dir, FILES.operators, `${operator}.sealed`);
 }
 
 function checkPolicy(text: string, { network, seats, operator }: InitOptions): void {

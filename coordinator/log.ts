@@ -2,12 +2,13 @@
  * The treasury log: the journal with its fold and its signatures. One writer: commands wait in one queue,
  * each sees the treasury that the one before left, and what it appends was folded before it was written.
  */
+
+import { corrupt, type JournalEntry } from '../journal/entry.ts';
+import { everyEntry, type Journal } from '../journal/journal.ts';
 import { BrokenInvariant, Failure } from '../policies/failure.ts';
 import { type LogEntry, type LogEvent, logEvent, signHead } from '../policies/log-entry.ts';
 import { EMPTY_TREASURY, type Treasury } from '../policies/treasury.ts';
 import { applyEntry, applyEvent } from '../policies/treasury-fold.ts';
-import { corrupt, type JournalEntry } from '../journal/entry.ts';
-import { everyEntry, type Journal } from '../journal/journal.ts';
 import { type CrashPoint, NO_CRASH } from './crash-point.ts';
 
 /** Commands that wait at once: more means that somebody floods, or the disk does not keep up. */

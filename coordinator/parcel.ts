@@ -1,6 +1,7 @@
 /** What travels beside a proposal: its PSBT and each previous transaction once. */
-import { base64 } from '@scure/base';
+
 import { hexToBytes } from '@noble/hashes/utils.js';
+import { base64 } from '@scure/base';
 import type { BuiltTx } from '../descriptors/build.ts';
 import { type PreviousTx, parsePreviousTx } from '../descriptors/previous-tx.ts';
 import { proposalPsbt } from '../descriptors/proposal-psbt.ts';

@@ -51,11 +51,7 @@ interface GateOptions {
   store: HorizonStore;
 }
 
-export async function openRequestGate({
-  treasury,
-  now,
-  store,
-}: GateOptions): Promise<RequestGate> {
+export async function openRequestGate({ treasury, now, store }: GateOptions): Promise<RequestGate> {
   const before = await store.read();
   const durable = new Map(before);
   const seenIds = new Map<string, Map<string, number>>();
