@@ -149,12 +149,14 @@ function attempt(
   return { drafts: [draft], share: (draft.built.feeSat + count - 1n) / count };
 }
 
+function shrinksWithBatch({ rule, unit }: SlackRow): boolean {
+  return unit === 'sat' && /^(limits\.|intents\.withdrawal_batch\.windows)/.test(rule);
+}
+
 /** By how much the spend breaks the limits that a smaller batch would keep. */
 function excessSat(verdict: Verdict): bigint {
-  const shrinks = ({ rule, unit }: SlackRow): boolean =>
-    unit === 'sat' && /^(limits\.|intents\.withdrawal_batch\.windows)/.test(rule);
   return verdict.slack
-    .filter(shrinks)
+    .filter(shrinksWithBatch)
     .reduce((most, { slack }) => (-slack > most ? -slack : most), 0n);
 }
 

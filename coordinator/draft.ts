@@ -118,7 +118,7 @@ export function draftOf(unplanned: Unplanned, parts: DraftParts): Draft {
   // The builder orders the coins; the anchor is no part of what it builds.
   const built = buildUnsignedTx(plan, payees, situation.vault.deriver);
   const anchor = parts.anchor ?? built.coins[0]?.outpoint ?? '';
-  const intent = { ...unplanned, plan: { ...plan, coins: built.coins, anchor } } as SpendIntent;
+  const intent = { ...unplanned, plan: { ...plan, coins: built.coins, anchor } };
   return { intent, built, expiryHeight: expiryHeightOf(situation) };
 }
 

@@ -21,7 +21,7 @@ export function openLoop(work: Workplace, pollMs: number): Loop {
   const { log } = work;
   const performer = openPerformer(work);
   let trouble: string | null = null;
-  let stopping = false;
+  const stopping = new AbortController();
   let running: Promise<void> = Promise.resolve();
 
   async function round(): Promise<void> {
@@ -46,11 +46,11 @@ export function openLoop(work: Workplace, pollMs: number): Loop {
 
   return {
     round,
-    held: performer.held,
+    held: () => performer.held(),
     trouble: () => trouble,
     run() {
       running = (async () => {
-        while (!stopping) {
+        while (!stopping.signal.aborted) {
           await round();
           await log.newer(log.treasury().seq, pollMs);
         }
@@ -58,7 +58,7 @@ export function openLoop(work: Workplace, pollMs: number): Loop {
       return running;
     },
     async stop() {
-      stopping = true;
+      stopping.abort();
       await running.catch(() => undefined);
     },
   };

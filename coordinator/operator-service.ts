@@ -5,7 +5,7 @@ import { reservedCoins, takenOrders } from '../policies/commitments.ts';
 import type { Verdict } from '../policies/evaluate.ts';
 import { Failure } from '../policies/failure.ts';
 import { proposalTxid } from '../policies/proposal.ts';
-import { ceremonyDone, type ProposalState, policyAt } from '../policies/treasury.ts';
+import { ceremonyDone, type ProposalState, policyAt, type Seat } from '../policies/treasury.ts';
 import { type FeeRate, sumSat } from '../policies/units.ts';
 import { authorize } from './authorize.ts';
 import type { Situation } from './facts.ts';
@@ -202,7 +202,8 @@ async function showAnswer({ work, loop }: OperatorOptions, id: string): Promise<
 
 async function statusOf({ work, loop, gate, places }: OperatorOptions): Promise<StatusView> {
   const treasury = work.log.treasury();
-  const { params, seats } = treasury;
+  const { id, params, seats } = treasury;
+  if (id === null || params === null) throw new Failure('NOT_READY', 'no treasury yet');
   const version = await work.chain.identity().then(
     (identity) => identity.version,
     () => null,
@@ -211,22 +212,15 @@ async function statusOf({ work, loop, gate, places }: OperatorOptions): Promise<
   const situation = situationSeen(work);
   const lastSeen = gate.lastSeen();
   return {
-    network: params?.network ?? '',
-    treasuryId: treasury.id ?? '',
-    name: params?.name ?? '',
-    quorum: `${params?.threshold ?? 0}-of-${seats.size}`,
+    network: params.network,
+    treasuryId: id,
+    name: params.name,
+    quorum: `${params.threshold}-of-${seats.size}`,
     ceremony: ceremonyDone(treasury) ? 'done' : treasury.wallet === null ? 'open' : 'to-confirm',
-    seats: [...seats.values()].map(({ id, claim, record, confirmation }) => ({
-      seatId: id,
-      state:
-        confirmation !== null
-          ? 'confirmed'
-          : record !== null
-            ? 'joined'
-            : claim !== null
-              ? 'claimed'
-              : 'free',
-      lastSeenMs: lastSeen.get(id) ?? null,
+    seats: [...seats.values()].map((seat) => ({
+      seatId: seat.id,
+      state: seatState(seat),
+      lastSeenMs: lastSeen.get(seat.id) ?? null,
     })),
     log: { seq: treasury.seq, hash: treasury.hash, folder: places.journal },
     bitcoind: { url: places.bitcoindUrl, version, trouble: loop.trouble() },
@@ -234,15 +228,20 @@ async function statusOf({ work, loop, gate, places }: OperatorOptions): Promise<
     estimateSatPerKvb: view?.estimate ?? null,
     balance: situation === null ? null : balanceOf(situation),
     queued: situation === null ? treasury.queue.size : waitingOrders(situation),
-    live: (situation?.all ?? [])
-      .filter(({ fate }) => fate.is === 'live')
-      .map(({ root }) => root.id),
+    live: situation === null ? [] : liveRoots(situation),
     breaker: treasury.breaker,
-    policyVersion:
-      treasury.policies.length === 0
-        ? null
-        : policyAt(treasury, view?.tipHeight ?? 0).policy.version,
+    policyVersion: policyAt(treasury, view?.tipHeight ?? 0).policy.version,
   };
+}
+
+function seatState({ claim, record, confirmation }: Seat): StatusView['seats'][number]['state'] {
+  if (confirmation !== null) return 'confirmed';
+  if (record !== null) return 'joined';
+  return claim === null ? 'free' : 'claimed';
+}
+
+function liveRoots({ all }: Situation): string[] {
+  return all.filter(({ fate }) => fate.is === 'live').map(({ root }) => root.id);
 }
 
 function balanceOf({ view, all, treasury }: Situation): StatusView['balance'] {

@@ -67,16 +67,29 @@ export function standingOf(
   situation: Situation | null,
   consent: 'given' | 'missing',
 ): Standing {
+  const settled = settledAs(state, treasury, situation);
+  if (settled !== null) return settled;
+  if (state.broadcast !== null) return situation === null ? lastSeen(state) : 'broadcast';
+  if (rejectedByOperator(state)) return 'rejected';
+  const { expiryHeight } = state.proposal;
+  if (expiryHeight < (situation?.view.tipHeight ?? 0)) return 'expired';
+  return consent === 'missing' ? 'waiting-approval' : 'collecting';
+}
+
+/** What nobody's word changes any more, or only a reorganisation does. */
+function settledAs(
+  state: ProposalState,
+  treasury: Treasury,
+  situation: Situation | null,
+): Standing | null {
   const fate = situation?.all.find(({ root }) => root.id === state.root)?.fate;
   if (fate?.is === 'confirmed' || fate?.is === 'buried') {
     return fate.by.id === state.id ? fate.is : 'dead';
   }
-  if (situation === null && state.place?.in === 'block') return 'confirmed';
-  if (fate?.is === 'dead' || deadByRefusal(treasury, state)) return 'dead';
-  if (state.broadcast !== null) return 'broadcast';
-  if (rejectedByOperator(state)) return 'rejected';
-  if (situation !== null && state.proposal.expiryHeight < situation.view.tipHeight) {
-    return 'expired';
-  }
-  return consent === 'missing' ? 'waiting-approval' : 'collecting';
+  return fate?.is === 'dead' || deadByRefusal(treasury, state) ? 'dead' : null;
+}
+
+/** Before the first look: as the log has it of the last one. */
+function lastSeen({ place }: ProposalState): Standing {
+  return place?.in === 'block' ? 'confirmed' : 'broadcast';
 }

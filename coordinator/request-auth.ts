@@ -58,14 +58,16 @@ export async function openRequestGate({ treasury, now, store }: GateOptions): Pr
   const lastSeen = new Map<string, number>();
   let writing: Promise<void> = Promise.resolve();
 
+  async function write(seatId: string, time: number): Promise<void> {
+    if ((durable.get(seatId) ?? 0) >= time) return;
+    const next = new Map(durable).set(seatId, time + HORIZON_STEP_MS);
+    await store.write(next);
+    durable.set(seatId, time + HORIZON_STEP_MS);
+  }
+
   /** Makes a time durable before it is relied on; calls wait for each other. */
   function extend(seatId: string, time: number): Promise<void> {
-    const mine = writing.then(async () => {
-      if ((durable.get(seatId) ?? 0) >= time) return;
-      const next = new Map(durable).set(seatId, time + HORIZON_STEP_MS);
-      await store.write(next);
-      durable.set(seatId, time + HORIZON_STEP_MS);
-    });
+    const mine = writing.then(async () => write(seatId, time));
     writing = mine.catch(() => undefined);
     return mine;
   }
@@ -89,18 +91,24 @@ export async function openRequestGate({ treasury, now, store }: GateOptions): Pr
 }
 
 function parseHeader(header: string): SignedRequest {
-  const refused = (cause?: unknown) =>
-    new Failure('REQUEST_REFUSED', 'the request is not signed as it should be', { cause });
-  if (header.length > HEADER_CHARS_MAX) throw refused();
+  if (header.length > HEADER_CHARS_MAX) throw malformed();
   let value: unknown;
   try {
     value = JSON.parse(Buffer.from(header, 'base64').toString('utf8'));
   } catch (cause) {
-    throw refused(cause);
+    throw malformed(cause);
   }
   const parsed = signedRequest.safeParse(value);
-  if (!parsed.success) throw refused(parsed.error);
+  if (!parsed.success) throw malformed(parsed.error);
   return parsed.data;
+}
+
+function malformed(cause?: unknown): Failure {
+  return new Failure('REQUEST_REFUSED', 'the request is not signed as it should be', { cause });
+}
+
+function refusal(why: string): Failure {
+  return new Failure('REQUEST_REFUSED', why);
 }
 
 /** Cheap comparisons first: a flood of nonsense costs no curve arithmetic. */
@@ -111,19 +119,18 @@ function checkRequest(
   time: number,
 ): void {
   const { body } = request;
-  const refuse = (why: string) => new Failure('REQUEST_REFUSED', why);
   const identity = treasury.seats.get(body.seatId)?.claim?.body.identityKey;
-  if (body.treasuryId !== treasury.id) throw refuse('signed for another treasury');
-  if (identity === undefined) throw refuse(`the seat ${body.seatId} is not taken`);
-  if (request.key !== identity) throw refuse(`not signed by the seat ${body.seatId}`);
-  if (body.procedure !== call.procedure) throw refuse('signed for another procedure');
+  if (body.treasuryId !== treasury.id) throw refusal('signed for another treasury');
+  if (identity === undefined) throw refusal(`the seat ${body.seatId} is not taken`);
+  if (request.key !== identity) throw refusal(`not signed by the seat ${body.seatId}`);
+  if (body.procedure !== call.procedure) throw refusal('signed for another procedure');
   if (Math.abs(time - body.unixTimeMs) > REQUEST_AGE_MS_MAX) {
     throw new Failure('REQUEST_REPLAYED', 'signed too long ago, or by a clock that is wrong');
   }
   if (body.bodyHash !== bytesToHex(sha256(utf8ToBytes(call.input)))) {
-    throw refuse('signed over another body');
+    throw refusal('signed over another body');
   }
-  if (!statementHolds('request', request)) throw refuse('the signature does not hold');
+  if (!statementHolds('request', request)) throw refusal('the signature does not hold');
 }
 
 function idsOf(seen: Map<string, Map<string, number>>, seatId: string): Map<string, number> {

@@ -67,7 +67,7 @@ export async function runCoordinator({ dir, output }: RunOptions): Promise<void>
     });
     const loop = openLoop(work, config.poll_ms);
     const gate = await openRequestGate({
-      treasury: log.treasury,
+      treasury: () => log.treasury(),
       now: work.now,
       store: horizonFile(path.join(dir, FILES.horizons)),
     });
@@ -173,13 +173,13 @@ async function chainOf(config: CoordinatorConfig, log: TreasuryLog): Promise<Cha
 
 /** The first thing that ends the process, as a promise that only ever rejects. */
 function lastWord(): { fatal: (cause: unknown) => void; failed: Promise<never> } {
-  let fatal: (cause: unknown) => void = () => undefined;
+  const ends = new AbortController();
   const failed = new Promise<never>((_, reject) => {
-    fatal = reject;
+    ends.signal.addEventListener('abort', () => reject(ends.signal.reason as Error));
   });
   // Nobody may be waiting yet.
   failed.catch(() => undefined);
-  return { fatal, failed };
+  return { fatal: (cause) => ends.abort(cause), failed };
 }
 
 /** The same service; a broken invariant in a call ends the process, not only the call. */

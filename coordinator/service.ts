@@ -21,7 +21,7 @@ export interface ServiceOptions {
 
 export function coordinatorService({ work, tokenHashes }: ServiceOptions): CoordinatorService {
   const { log, now } = work;
-  const voices = openVoices(log.treasury);
+  const voices = openVoices(() => log.treasury());
   const shelf = openParcelShelf(work);
   const records = new Map<string, number>();
   const tip = (): number => work.view().tipHeight;
