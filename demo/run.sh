@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# The treasury's story on a private network: npm run demo -- [--quorum 3-of-5] [--keep] [--json]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+[ -d node_modules ] || npm ci --no-audit --no-fund >&2
+npx tsc -p tsconfig.build.json >&2
+exec node dist/demo/main.js "$@"
