@@ -191,10 +191,9 @@ async function showAnswer({ work, loop }: OperatorOptions, id: string): Promise<
   if (state === undefined) throw new Failure('NOT_FOUND', `nothing has the id ${id}`);
   const now = situationSeen(work);
   const row = await rowOf(work, state, now);
-  const verdict = await verdictSeen(work, state);
-  if (now === null || verdict === null) {
-    return { json: row, text: listText([row], []), exit: EXIT.done };
-  }
+  if (now === null) return { json: row, text: listText([row], []), exit: EXIT.done };
+  const isOpen = row.state === 'waiting-approval' || row.state === 'collecting';
+  const verdict = isOpen ? await verdictSeen(work, state) : null;
   const held = loop.held().get(id) ?? null;
   const detail = proposalDetail(row, state, { now, verdict, held });
   return { json: detail, text: detailText(detail), exit: EXIT.done };

@@ -24,7 +24,8 @@ export interface ProposalDetail extends ProposalRow {
   expiryHeight: number;
   policyHash: string;
   approvals: readonly { signerId: string; role: string; decision: string }[];
-  verdict: Verdict;
+  /** Null where nothing is to be decided any more. */
+  verdict: Verdict | null;
   broadcast: { outcome: string; reason: string } | null;
   /** Why something that is signed does not go out; null when nothing holds it. */
   held: string | null;
@@ -42,7 +43,7 @@ export function verdictNow(
 export function proposalDetail(
   row: ProposalRow,
   state: ProposalState,
-  { now, verdict, held }: { now: Situation; verdict: Verdict; held: string | null },
+  { now, verdict, held }: { now: Situation; verdict: Verdict | null; held: string | null },
 ): ProposalDetail {
   const { proposal } = state;
   const { intent } = proposal;
@@ -128,7 +129,7 @@ export function detailText(detail: ProposalDetail): string {
     `broadcast ${broadcast === null ? 'not yet' : `${broadcast.outcome} ${broadcast.reason}`.trim()}`,
     `chain     ${placeText(place)}`,
     ...(payees.length === 0 ? [] : [tableText(['payee', 'amount', 'on the word of'], payees)]),
-    verdictText(verdict),
+    ...(verdict === null ? [] : [verdictText(verdict)]),
   ].join('\n');
 }
 
