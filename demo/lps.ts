@@ -51,7 +51,7 @@ export async function signOrder(
   world: World,
   name: string,
   order: { amountSat: string; to: string; orderId?: string },
-): Promise<string> {
+): Promise<{ file: string; signed: unknown }> {
   const file = path.join(world.dir, `order-${randomBytes(4).toString('hex')}.json`);
   const signed = await weirJson<unknown>([
     ...['lp', 'order', '--key', world.lps.get(name) ?? ''],
@@ -61,7 +61,7 @@ export async function signOrder(
     ...(order.orderId === undefined ? [] : ['--order-id', order.orderId]),
   ]);
   await writeFile(file, JSON.stringify(signed));
-  return file;
+  return { file, signed };
 }
 
 /** Signs and queues. */
@@ -70,5 +70,6 @@ export async function queueOrder(
   name: string,
   order: { amountSat: string; to: string },
 ): Promise<void> {
-  await coordinatorJson(world, ['order', await signOrder(world, name, order)]);
+  const { file } = await signOrder(world, name, order);
+  await coordinatorJson(world, ['order', file]);
 }
