@@ -13,8 +13,6 @@ import { spendableCoins, spendBounds } from './spendable.ts';
 export const QUEUE_INITIATOR = 'queue';
 /** Each round leaves something out; a queue that needs more is paid in several batches. */
 const ROUNDS_MAX = 64;
-/** How far out an own address is looked for among payees. */
-const OWN_INDEX_MAX = 1_000;
 
 /** An order that is not in the batch, and why in a person's words. */
 export interface LeftOut {
@@ -54,7 +52,7 @@ export function batchOffer(situation: Situation, terms: DraftTerms): BatchOffer 
 
 /** Orders of the log that nothing pays or paid, with a valid registration and time left. */
 function payableOrders(situation: Situation, leftOut: Map<string, string>): readonly LpOrder[] {
-  const { treasury, view, vault, all } = situation;
+  const { treasury, view, vault, all, policy } = situation;
   const taken = takenOrders(all);
   return [...treasury.queue.values()].filter(({ body, key }) => {
     if (taken.has(body.orderId)) return false;
@@ -62,7 +60,7 @@ function payableOrders(situation: Situation, leftOut: Map<string, string>): read
     const why = [
       [body.expiryHeight <= view.tipHeight, `expired at ${body.expiryHeight}`],
       [registration?.key !== key, `not signed by the registered key of ${body.lpId}`],
-      [vault.deriver.find(body.script, OWN_INDEX_MAX) !== null, 'pays an address of our own'],
+      [vault.deriver.find(body.script, policy.inputs.gap) !== null, 'pays an address of our own'],
     ].find(([broken]) => broken === true)?.[1];
     if (typeof why === 'string') leftOut.set(body.orderId, why);
     return why === undefined;
