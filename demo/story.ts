@@ -210,8 +210,9 @@ async function refusalOf(world: World, seatId: string, id: string): Promise<stri
     ['review', id],
     [0, 4],
   );
-  const [first] = reasons;
-  return first === undefined ? 'refused before' : `${first.code} ${first.detail}`;
+  // By now the agent has also refused it before, and no peer waits for anything: the cause comes first.
+  const cause = reasons.find(({ code }) => code.startsWith('W-OUT')) ?? reasons[0];
+  return cause === undefined ? 'for good' : `${cause.code} ${cause.detail}`;
 }
 
 async function orderFiles(world: World, amounts: readonly string[]): Promise<LpOrder[]> {

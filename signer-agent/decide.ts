@@ -7,7 +7,7 @@ import { firstFault, type SpentCoin } from '../descriptors/signature.ts';
 import { taggedHashHex } from '../policies/canonical-json.ts';
 import { Failure, invariant } from '../policies/failure.ts';
 import type { AgentVerdict, Contribution } from '../policies/proposal.ts';
-import { codeClass } from '../policies/reason.ts';
+import { codeClass, type Reason } from '../policies/reason.ts';
 import type { ProposalState } from '../policies/treasury.ts';
 import { parcelHashOf } from './judge.ts';
 import type { Judgement } from './judgement.ts';
@@ -37,7 +37,7 @@ export async function act(session: Session, state: ProposalState, judged: Judged
       await refuse(session, state.id, {
         by: 'agent',
         initiator: state.proposal.initiator,
-        codes: judgement.reasons.map(({ code }) => code),
+        codes: failedCodes(judgement),
         note: '',
         tipHeight: judgement.facts?.tipHeight ?? null,
       });
@@ -47,6 +47,12 @@ export async function act(session: Session, state: ProposalState, judged: Judged
       if (session.engine.parts.keystore.holder === 'device') await ask(session, state);
       else await sign(session, state, judged);
   }
+}
+
+/** What failed, without what was merely waited for: that says more than the other side needs. */
+function failedCodes({ reasons, rows }: Judgement): Reason['code'][] {
+  const failed = new Set(rows.filter(({ outcome }) => outcome === 'failed').map(({ row }) => row));
+  return reasons.filter(({ row }) => failed.has(row)).map(({ code }) => code);
 }
 
 export interface Refusal {
