@@ -10,8 +10,11 @@ import type { Session } from './session.ts';
 /** Entries asked for at once. */
 const PAGE_ENTRIES = 200;
 
-/** Reads one page, waiting up to `waitMs` for the first entry. Tells whether anything came. */
-export async function followOnce(session: Session, waitMs: number): Promise<'more' | 'nothing'> {
+/** `stopped`: something came that does not continue this log; asking again at once would only ask again. */
+export type News = 'more' | 'nothing' | 'stopped';
+
+/** Reads one page, waiting up to `waitMs` for the first entry. */
+export async function followOnce(session: Session, waitMs: number): Promise<News> {
   const { engine } = session;
   const after = engine.state().treasury.seq;
   const page = await session.door().log(after, PAGE_ENTRIES, waitMs);
@@ -33,7 +36,7 @@ export async function followOnce(session: Session, waitMs: number): Promise<'mor
   });
   if (stop === null) return 'more';
   await stopped(session, stop);
-  return 'nothing';
+  return 'stopped';
 }
 
 /** Says that this log is here, so that peers may sign; hears what peers said, and whether they hold another. */

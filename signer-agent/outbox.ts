@@ -19,7 +19,9 @@ export function unsentPosts(state: AgentState, seatId: string): readonly Post[] 
 function contributions({ released, treasury }: AgentState, seatId: string): Post[] {
   return [...released.values()].flatMap(({ contribution }): Post[] => {
     const target = treasury.proposals.get(contribution.proposalId);
-    const open = target !== undefined && target.broadcast === null && target.place === null;
+    const place = target?.place ?? null;
+    const notThere = place === null || place.in === 'nowhere';
+    const open = target !== undefined && target.broadcast === null && notThere;
     return open && !target.contributions.has(seatId)
       ? [{ what: 'contribution', value: contribution }]
       : [];

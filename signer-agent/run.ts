@@ -20,7 +20,7 @@ import {
 import { type AgentConfig, bitcoindAddress, readConfig } from './config.ts';
 import { crashAt } from './crash-at.ts';
 import { type AgentParts, type Engine, failureOnly, openEngine } from './engine.ts';
-import { followOnce } from './follower.ts';
+import { followOnce, type News } from './follower.ts';
 import { JOURNAL_FOLDER, OVERLAY_FILE } from './init.ts';
 import { openKeystore } from './keystore.ts';
 import { agentRouter, LOCAL_BODY_BYTES_MAX, SOCKET_NAME } from './local-protocol.ts';
@@ -81,14 +81,16 @@ async function following(session: Session, turns: Turns): Promise<void> {
     const invited = session.engine.state().invited !== null;
     const came = invited ? await followed(session, turns) : 'nothing';
     if (came === 'more') turns.wake();
-    else if (!invited || session.troubles.has('log')) await turns.pause(RETRY_MS);
+    else if (!invited || came === 'stopped' || session.troubles.has('log')) {
+      await turns.pause(RETRY_MS);
+    }
   }
 }
 
-async function followed(session: Session, turns: Turns): Promise<'more' | 'nothing'> {
-  const news: ('more' | 'nothing')[] = [];
+async function followed(session: Session, turns: Turns): Promise<News> {
+  const news: News[] = [];
   await session.trying('log', async () => {
-    news.push(await turns.cut(followOnce(session, LONG_POLL_MS), 'nothing'));
+    news.push(await turns.cut<News>(followOnce(session, LONG_POLL_MS), 'nothing'));
   });
   return news[0] ?? 'nothing';
 }
