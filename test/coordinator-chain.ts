@@ -46,11 +46,14 @@ export interface FakeChain extends Chain {
 
 const INDEX_MAX = 60;
 
+function hashOf(height: number): string {
+  return height.toString(16).padStart(64, 'b');
+}
+
 export function fakeChain(deriver: Deriver, tipHeight: number): FakeChain {
   const start = tipHeight;
   const blocks: Tx[][] = [];
   let mempool: Tx[] = [];
-  const hashOf = (height: number) => height.toString(16).padStart(64, 'b');
   const known = (): { tx: Tx; height: number | null }[] => [
     ...blocks.flatMap((txs, at) => txs.map((tx) => ({ tx, height: start + at + 1 }))),
     ...mempool.map((tx) => ({ tx, height: null })),
