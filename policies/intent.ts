@@ -104,15 +104,6 @@ export const spendIntent = z.discriminatedUnion('kind', [
 ]);
 export type SpendIntent = z.infer<typeof spendIntent>;
 export type SpendKind = SpendIntent['kind'];
-export const SPEND_KINDS = [
-  'withdrawal_batch',
-  'treasury_move',
-  'hot_topup',
-  'consolidate',
-  'fee_bump',
-  'cancel',
-  'channel_open',
-] as const satisfies readonly SpendKind[];
 
 /** An LP in the registry. `key` signs its orders; `lifetimeCapSat` bounds all it is ever paid. */
 export const lpRegistration = z.strictObject({
@@ -164,11 +155,3 @@ export const authorizationIntent = z.discriminatedUnion('kind', [
 ]);
 export type AuthorizationIntent = z.infer<typeof authorizationIntent>;
 export type AuthorizationKind = AuthorizationIntent['kind'];
-export const AUTHORIZATION_KINDS = [
-  'policy_change',
-  'registry_change',
-  'breaker',
-  'large_ln_payout',
-  'channel_close',
-  'snapshot',
-] as const satisfies readonly AuthorizationKind[];

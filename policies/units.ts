@@ -24,7 +24,6 @@ export type BlockHeight = Branded<number, 'height'>;
 export const MAX_MONEY_SAT = 2_100_000_000_000_000n;
 /** A nLockTime below this is a height, from here on a time (BIP-65, script.h LOCKTIME_THRESHOLD). */
 export const LOCKTIME_THRESHOLD = 500_000_000;
-const WHOLE_PPM = 1_000_000n;
 
 /** @throws Failure AMOUNT_OUT_OF_RANGE below zero or above MAX_MONEY. */
 export function sat(value: bigint): Sat {
@@ -49,19 +48,6 @@ export function feerate(value: bigint): FeeRate {
   return sat(value) as bigint as FeeRate;
 }
 
-/** @throws Failure AMOUNT_OUT_OF_RANGE below zero. */
-export function ppm(value: bigint): Ppm {
-  return notNegative(value, 'ppm') as Ppm;
-}
-
-/** @throws Failure AMOUNT_OUT_OF_RANGE unless an integer in [0, LOCKTIME_THRESHOLD). */
-export function blockHeight(value: number): BlockHeight {
-  if (!Number.isSafeInteger(value) || value < 0 || value >= LOCKTIME_THRESHOLD) {
-    throw new Failure('AMOUNT_OUT_OF_RANGE', `${value} is not a block height`);
-  }
-  return value as BlockHeight;
-}
-
 /** Sum of amounts, checked. */
 export function sumSat(values: Iterable<Sat>): Sat {
   let total = 0n;
@@ -82,11 +68,6 @@ export function feeCeil(rate: FeeRate, size: VBytes): Sat {
 /** Feerate that a fee pays for a size, rounded down, so that a floor is never met by rounding. */
 export function feerateFloor(fee: Sat, size: VBytes): FeeRate {
   return feerate((fee * 1_000n) / size);
-}
-
-/** Share of an amount, rounded down, so that a ceiling is never raised by rounding. */
-export function shareFloor(amount: Sat, share: Ppm): Sat {
-  return sat((amount * share) / WHOLE_PPM);
 }
 
 function notNegative(value: bigint, name: string): bigint {

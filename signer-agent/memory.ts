@@ -2,10 +2,8 @@
  * The fold of an agent's own journal: the treasury as its log tells it, what this agent did, and the
  * heads it holds. Pure: a restart, and every test, gets the same memory from the same events.
  */
-import { Failure } from '../policies/failure.ts';
 import { EMPTY_TREASURY, type Treasury } from '../policies/treasury.ts';
 import { applyEntry } from '../policies/treasury-fold.ts';
-import type { WalletRecord } from '../policies/wallet-record.ts';
 import type { OwnMemory } from './judgement.ts';
 import type { OwnEvent, OwnEventOf } from './own-event.ts';
 
@@ -275,12 +273,6 @@ function automationFor(
   const window = treasury.policies.at(-1)?.policy.breaker.pause_after_refusals;
   if (window !== undefined && pausedFor(state, initiator, window, tipHeight)) return 'paused';
   return 'on';
-}
-
-/** The pinned wallet record. @throws Failure NOT_READY before this guardian accepted one. */
-export function requirePinned(state: AgentState): WalletRecord {
-  if (state.pinned === null) throw new Failure('NOT_READY', 'no wallet is accepted here yet');
-  return state.pinned.record;
 }
 
 function frozenAfter(

@@ -1,5 +1,5 @@
 /** What a guardian is told, once each: that something waits, was refused, or is done. No amounts, no addresses. Pure. */
-import { chargesOf, families, spendsByOutpoint } from '../policies/commitments.ts';
+import { families, spendsByOutpoint } from '../policies/commitments.ts';
 import type { ChainView } from './judgement.ts';
 import { type AgentState, isSettled, noticeKey } from './memory.ts';
 import type { OwnEventOf } from './own-event.ts';
@@ -98,10 +98,4 @@ function outcomes(state: AgentState, chain: ChainView | null): Notified[] {
 function alarms(state: AgentState): Notified[] {
   const counted = Math.min(state.alarms.length, 5);
   return counted === 0 ? [] : [{ kind: 'notified', notice: 'alarm', about: null, count: counted }];
-}
-
-/** Charges the treasury holds by the own chain: what `limits` shows. */
-export function chargesSeen(state: AgentState, chain: ChainView) {
-  const { treasury } = state;
-  return chargesOf(families(treasury, spendsByOutpoint(chain.spends), chain.tipHeight), treasury);
 }
