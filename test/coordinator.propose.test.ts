@@ -4,7 +4,6 @@ import { describe, expect, test } from 'vitest';
 import type { ChainView, TreasuryCoin } from '../coordinator/chain.ts';
 import { chosenDraft } from '../coordinator/draft.ts';
 import { type Situation, situationOf } from '../coordinator/facts.ts';
-import { feerateFor, replacingFeerate } from '../coordinator/feerate.ts';
 import { checkOwnWork } from '../coordinator/own-check.ts';
 import { draftsOf, proposalFrom, type SpendRequest } from '../coordinator/propose.ts';
 import { nextChangeIndex, spendableCoins, spendBounds } from '../coordinator/spendable.ts';
@@ -14,14 +13,13 @@ import { parsePreviousTx } from '../descriptors/previous-tx.ts';
 import { reservedCoins, takenOrders } from '../policies/commitments.ts';
 import { Failure } from '../policies/failure.ts';
 import type { LpOrder } from '../policies/intent.ts';
-import { parsePolicy } from '../policies/policy.ts';
 import { type Proposal, proposalId, proposalTxid } from '../policies/proposal.ts';
 import type { Treasury } from '../policies/treasury.ts';
 import { applyEvent } from '../policies/treasury-fold.ts';
-import { type FeeRate, feeCeil, feerate, sat, vbytes } from '../policies/units.ts';
+import { feeCeil, feerate, sat } from '../policies/units.ts';
 import { coordinatorDesk } from './coordinator-desk.ts';
 import { spendScenario, strangerScript, TIP } from './spend-scenario.ts';
-import { policyText, registrationOf } from './treasury-scenario.ts';
+import { registrationOf } from './treasury-scenario.ts';
 
 const AMOUNTS = [60_000_000n, 50_000_000n, 40_000_000n, 90_000_000n, 300_000n, 120_000n];
 const s = spendScenario({ threshold: 2, of: 3, amounts: AMOUNTS });
@@ -316,36 +314,6 @@ describe('coins', () => {
   test('change goes beyond what the chain shows used, and not further than a recovery looks', () => {
     expect(nextChangeIndex(situation())).toBe(0);
     expect(nextChangeIndex(situation(s.t.treasury, viewOf({ changeIndexUsed: 7 })))).toBe(8);
-  });
-});
-
-describe('a feerate', () => {
-  const policy = parsePolicy(policyText(['ana', 'ben', 'cleo']));
-  test.each<[string, 'withdrawal_batch' | 'consolidate' | 'fee_bump', bigint | null, bigint]>([
-    ['is the estimate', 'withdrawal_batch', 3_000n, 3_000n],
-    ['is the floor where nothing is estimated', 'withdrawal_batch', null, 1_000n],
-    ['is never below the floor', 'withdrawal_batch', 10n, 1_000n],
-    ['is never above the cap', 'withdrawal_batch', 500_000n, 100_000n],
-    ['of a consolidation has a cap of its own', 'consolidate', 50_000n, 5_000n],
-    ['of a bump may be higher', 'fee_bump', 150_000n, 150_000n],
-  ])('%s', (_, kind, estimate, rate) => {
-    expect(feerateFor(kind, policy, estimate as FeeRate | null)).toBe(rate);
-  });
-
-  test('that replaces pays more in all and more for each byte', () => {
-    fc.assert(
-      fc.property(
-        fc.bigInt({ min: 200n, max: 100_000n }),
-        fc.bigInt({ min: 100n, max: 50_000n }),
-        fc.bigInt({ min: 100n, max: 50_000n }),
-        (fee, before, after) => {
-          const replaced = { feeSat: sat(fee), vsize: vbytes(before) };
-          const rate = replacingFeerate(replaced, vbytes(after));
-          expect(feeCeil(rate, vbytes(after))).toBeGreaterThanOrEqual(fee + after);
-          expect(rate * before).toBeGreaterThan(fee * 1_000n);
-        },
-      ),
-    );
   });
 });
 
