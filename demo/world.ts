@@ -26,6 +26,8 @@ export interface WorldStart {
   /** Text of the first policy; guardians are put in by `policyFor`. */
   policy?: string;
   network?: RegtestNetwork;
+  /** More flags of `signer-agent init`, by seat: a hardware device, a hook. */
+  initFlags?: ReadonlyMap<string, readonly string[]>;
 }
 
 export interface AgentHome {
@@ -96,7 +98,7 @@ export async function startWorld(start: WorldStart): Promise<World> {
   try {
     await initCoordinator(world, start.policy ?? (await policyFor(quorum)));
     await startCoordinator(world);
-    await holdCeremony(world);
+    await holdCeremony(world, start.initFlags);
     return world;
   } catch (cause) {
     await world.stop();
@@ -179,9 +181,9 @@ async function initCoordinator(world: World, policy: string): Promise<void> {
   ]);
 }
 
-async function holdCeremony(world: World): Promise<void> {
+async function holdCeremony(world: World, initFlags: WorldStart['initFlags']): Promise<void> {
   const seats = SEATS.slice(0, world.quorum.of);
-  await Promise.all(seats.map((seatId) => initAgent(world, seatId)));
+  await Promise.all(seats.map((seatId) => initAgent(world, seatId, initFlags?.get(seatId) ?? [])));
   await Promise.all(seats.map((seatId) => joinAgent(world, seatId)));
   for (const seatId of seats) {
     const shown = await until(
@@ -215,7 +217,7 @@ interface CeremonyView {
   firstAddress: string;
 }
 
-async function initAgent(world: World, seatId: string): Promise<void> {
+async function initAgent(world: World, seatId: string, flags: readonly string[]): Promise<void> {
   const home: AgentHome = { seatId, dir: path.join(world.dir, seatId), daemon: null, mnemonic: '' };
   world.agents.set(seatId, home);
   const passphrase = await secretFile(world, `${seatId}.passphrase`);
@@ -224,6 +226,7 @@ async function initAgent(world: World, seatId: string): Promise<void> {
     ...['signer-agent', 'init', '--dir', home.dir, '--network', 'regtest'],
     ...['--passphrase-file', passphrase],
     ...(await nodeFlags(world, world.network.second)),
+    ...flags,
   ]);
   await setPoll(home.dir);
   await startAgent(world, seatId);

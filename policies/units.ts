@@ -17,8 +17,6 @@ export type Weight = Branded<bigint, 'WU'>;
 export type FeeRate = Branded<bigint, 'sat/kvB'>;
 /** Parts per million, 0 and up; 1,000,000 is the whole. */
 export type Ppm = Branded<bigint, 'ppm'>;
-/** Height of a block in the best chain; also counts of blocks. Never money, so a number. */
-export type BlockHeight = Branded<number, 'height'>;
 
 /** No valid amount is larger: consensus/amount.h, MAX_MONEY. */
 export const MAX_MONEY_SAT = 2_100_000_000_000_000n;
