@@ -127,6 +127,8 @@ async function writeConfiguration(
     'dbcache=64',
     'maxmempool=64',
     'txindex=1',
+    // Knots takes a transaction with locktime 21 for a parasite, and wallets choose recent heights at random.
+    'rejectparasites=0',
     // Between nodes of one machine a transaction is passed on at once, not after a random delay.
     'whitelist=noban,in,out@127.0.0.1',
     `zmqpubrawblock=tcp://127.0.0.1:${ports.zmqRawBlock}`,
