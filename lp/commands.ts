@@ -77,29 +77,27 @@ async function makeKey(options: { out: string; passphraseFile?: string }): Promi
   }
   const passphrase = await passphraseOf(options, 'new');
   const secret = schnorr.utils.randomSecretKey();
-  await sealFile(out, utf8ToBytes(bytesToHex(secret)), passphrase);
-  printJson({ key: bytesToHex(schnorr.getPublicKey(secret)), file: out });
-  secret.fill(0);
+  const plain = utf8ToBytes(bytesToHex(secret));
+  try {
+    await sealFile(out, plain, passphrase);
+    printJson({ key: bytesToHex(schnorr.getPublicKey(secret)), file: out });
+  } finally {
+    plain.fill(0);
+    secret.fill(0);
+  }
   return EXIT.done;
 }
 
 async function register(options: RegisterOptions): Promise<0> {
   const { treasuryId, lpId } = options;
-  const secret = await secretOf(options);
-  printJson(
-    makeRegistration(
-      {
-        treasuryId,
-        network: networkOf(options),
-        lpId,
-        key: bytesToHex(schnorr.getPublicKey(secret)),
-        activeFromHeight: heightOf(options.activeFrom, '--active-from'),
-        lifetimeCapSat: options.cap.replaceAll('_', ''),
-      },
-      secret,
-      randomBytes(32),
-    ),
-  );
+  const network = networkOf(options);
+  const activeFromHeight = heightOf(options.activeFrom, '--active-from');
+  const lifetimeCapSat = options.cap.replaceAll('_', '');
+  await withSecret(options, (secret) => {
+    const key = bytesToHex(schnorr.getPublicKey(secret));
+    const fields = { treasuryId, network, lpId, key, activeFromHeight, lifetimeCapSat };
+    printJson(makeRegistration(fields, secret, randomBytes(32)));
+  });
   return EXIT.done;
 }
 
@@ -116,13 +114,23 @@ async function order(options: OrderOptions): Promise<0> {
     script: scriptOfAddress(to, network),
     expiryHeight: heightOf(options.expiry, '--expiry'),
   };
-  printJson(makeOrder(fields, await secretOf(options), randomBytes(32)));
+  await withSecret(options, (secret) => printJson(makeOrder(fields, secret, randomBytes(32))));
   return EXIT.done;
 }
 
-async function secretOf(options: KeyOptions): Promise<Uint8Array> {
-  const bytes = await openSealedFile(options.key, await passphraseOf(options, 'known'));
-  return secretOfText(Buffer.from(bytes).toString('utf8'));
+/** Opens the key for one statement and clears it. */
+async function withSecret(options: KeyOptions, use: (secret: Uint8Array) => void): Promise<void> {
+  const plain = await openSealedFile(options.key, await passphraseOf(options, 'known'));
+  try {
+    const secret = secretOfText(Buffer.from(plain).toString('utf8'));
+    try {
+      use(secret);
+    } finally {
+      secret.fill(0);
+    }
+  } finally {
+    plain.fill(0);
+  }
 }
 
 function passphraseOf(

@@ -3,6 +3,7 @@ import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
 import { Address, OutScript } from '@scure/btc-signer/payment.js';
 import type { z } from 'zod';
 import { NETWORKS } from '../descriptors/network.ts';
+import { dustSat } from '../descriptors/weight.ts';
 import { Failure } from '../policies/failure.ts';
 import {
   type LpOrder,
@@ -10,19 +11,36 @@ import {
   lpOrderBody,
   lpRegistration,
   type NetworkName,
+  networkName,
 } from '../policies/intent.ts';
 import { type Signed, signStatement } from '../policies/statement.ts';
+
+/** Anyone can spend it: a payee that nobody owns (BIP-433). */
+const ANYONES = 'p2a';
 
 /**
  * scriptPubKey in hex of an address of this network.
  *
- * @throws Failure INPUT_INVALID for anything else, other networks' addresses included.
+ * @throws Failure NETWORK_MISMATCH for an address of another network; INPUT_INVALID for what is no address,
+ *   or one that nobody owns.
  */
 export function scriptOfAddress(address: string, network: NetworkName): string {
+  const script = scriptOn(address, network);
+  if (script !== null) return script;
+  const others = networkName.options.filter((each) => scriptOn(address, each) !== null);
+  if (others.length > 0) {
+    throw new Failure('NETWORK_MISMATCH', `--to: an address of ${others.join(', ')}`);
+  }
+  throw new Failure('INPUT_INVALID', `--to: not an address of ${network}`);
+}
+
+function scriptOn(address: string, network: NetworkName): string | null {
   try {
-    return bytesToHex(OutScript.encode(Address({ ...NETWORKS[network].library }).decode(address)));
-  } catch (cause) {
-    throw new Failure('INPUT_INVALID', `--to: not an address of ${network}`, { cause });
+    const output = Address({ ...NETWORKS[network].library }).decode(address);
+    return output.type === ANYONES ? null : bytesToHex(OutScript.encode(output));
+  } catch {
+    // No address of this network.
+    return null;
   }
 }
 
@@ -32,7 +50,13 @@ export function makeOrder(
   secretKey: Uint8Array,
   auxRand: Uint8Array,
 ): LpOrder {
-  return signStatement('lp-order', parsed(lpOrderBody, fields), secretKey, auxRand);
+  const body = parsed(lpOrderBody, fields);
+  const dust = dustSat(body.script);
+  // Every agent would refuse it, for ever: it is better said to the LP.
+  if (body.amountSat < dust) {
+    throw new Failure('INPUT_INVALID', `amountSat: below ${dust} sat it does not relay`);
+  }
+  return signStatement('lp-order', body, secretKey, auxRand);
 }
 
 /** Signs a registration by the key that it names. @throws Failure INPUT_INVALID naming the field. */
