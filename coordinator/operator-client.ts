@@ -37,7 +37,11 @@ export async function ask<T>(
   try {
     return await question(client);
   } catch (cause) {
-    throw failureOfCall(cause, 'COORDINATOR_UNREACHABLE');
+    const failure = failureOfCall(cause, 'COORDINATOR_UNREACHABLE');
+    if (!(failure instanceof Failure) || failure.code !== 'COORDINATOR_UNREACHABLE') throw failure;
+    throw new Failure(failure.code, `nothing answers at ${socket}: start weir coordinator run`, {
+      cause,
+    });
   }
 }
 
