@@ -5,6 +5,7 @@
  */
 import { dustSat } from '../descriptors/weight.ts';
 import { canonicalJson } from '../policies/canonical-json.ts';
+import { deadByRefusal } from '../policies/commitments.ts';
 import { Failure } from '../policies/failure.ts';
 import type { LpOrder } from '../policies/intent.ts';
 import type { LogEvent, LogEventOf } from '../policies/log-entry.ts';
@@ -256,6 +257,8 @@ function contribute(treasury: Treasury, command: Of<'contribute'>): LogEvent[] {
     throw new Failure('WRONG_STATE', `the proposal expired at ${expiryHeight}`);
   }
   if (rejectedByOperator(state)) throw new Failure('WRONG_STATE', 'the operator said no');
+  // Its coins and orders are free: a signature in everybody's log could finish it beside what replaced it.
+  if (deadByRefusal(treasury, state)) throw new Failure('WRONG_STATE', 'enough seats refused it');
   const first = missing[0];
   if (first !== undefined) {
     throw new Failure('NOT_READY', `nobody signs yet: ${first.code} ${first.detail}`);

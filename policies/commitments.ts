@@ -63,13 +63,16 @@ export function families(
   });
 }
 
-/** Whether enough agents said they never sign it: fewer than the threshold are left to do so (H3). */
+/**
+ * Whether enough agents said they never sign it: fewer than the threshold are left to do so (H3). One
+ * signature that is out keeps it alive, whoever says no: k-1 liars could add theirs. Then a cancel kills it.
+ */
 export function deadByRefusal(treasury: Treasury, state: ProposalState): boolean {
   const params = treasury.params;
-  if (params === null) return false;
-  const never = [...state.verdicts.values()].filter(
-    ({ body }) => body.verdict === 'never' || body.verdict === 'refused',
-  );
+  if (params === null || state.contributions.size > 0) return false;
+  const words = [...state.verdicts.values()].map(({ body }) => body.verdict);
+  if (words.includes('signed')) return false;
+  const never = words.filter((word) => word === 'never' || word === 'refused');
   return never.length >= params.seats.length - params.threshold + 1;
 }
 
@@ -178,6 +181,17 @@ function payeesOf(state: ProposalState): Charge['payees'] {
   }
 }
 
+/**
+ * The variant that makes a transaction. Nobody has to have judged a variant for it to be in the log, so
+ * where several claim one transaction, one that pays counts before a cancel, and the highest fee first.
+ */
+function variantOf(variants: readonly ProposalState[], txid: string): ProposalState | undefined {
+  const makers = variants.filter(({ proposal }) => proposalTxid(proposal) === txid);
+  const paying = makers.filter(({ proposal }) => proposal.intent.kind !== 'cancel');
+  const [first, ...rest] = paying.length > 0 ? paying : makers;
+  return rest.reduce((a, b) => (b.proposal.feeSat > (a?.proposal.feeSat ?? 0n) ? b : a), first);
+}
+
 function fateOf(
   treasury: Treasury,
   family: { root: ProposalState; variants: readonly ProposalState[] },
@@ -188,7 +202,7 @@ function fateOf(
   const spend = spends.get(root.proposal.intent.plan.anchor);
   if (spend !== undefined && spend.height !== null) {
     const { txid, height } = spend;
-    const by = variants.find((each) => proposalTxid(each.proposal) === txid);
+    const by = variantOf(variants, txid);
     const depth = tipHeight - height + 1;
     if (by !== undefined) {
       return { is: depth >= BURIED_DEPTH ? 'buried' : 'confirmed', by, height };
