@@ -33,7 +33,7 @@ export interface Case {
   /** The intent this proposal belongs to, and all others. */
   own: Family | null;
   others: readonly Family[];
-  /** Those of the others that came first, or that this agent signed: what they hold, they hold. */
+  /** Those of the others that came first, that this agent signed, or that are out: what they hold, they hold. */
   prior: readonly Family[];
   /** Whether the own node sees this very transaction: then a quorum signed, nothing is left to do. */
   seen: 'out' | 'not-out';
@@ -50,7 +50,8 @@ export function caseOf(input: JudgeInput): Case {
   const others = all
     .filter((family) => family.root.id !== state.root)
     .map((family) => unlessSignedHere(family, memory.signed, { spends, height }));
-  const first = root?.entrySeq ?? state.entrySeq;
+  const first = cameFirst(state, root);
+  const out = new Set((chain?.spends ?? []).map((each) => each.txid));
   return {
     input,
     chain,
@@ -66,10 +67,21 @@ export function caseOf(input: JudgeInput): Case {
     others,
     prior: others.filter(
       (family) =>
-        family.root.entrySeq < first || family.variants.some(({ id }) => memory.signed.has(id)),
+        family.root.entrySeq < first ||
+        family.variants.some(
+          ({ id, proposal }) => memory.signed.has(id) || out.has(proposalTxid(proposal)),
+        ),
     ),
     seen: chain?.spends.some((each) => each.txid === txid) === true ? 'out' : 'not-out',
   };
+}
+
+/**
+ * A bump pays, so it stands where it was logged: what its root once held may belong to another by then. A
+ * cancel pays nobody and stands where its root does, so that nothing logged since can be in its way.
+ */
+function cameFirst({ entrySeq, proposal }: ProposalState, root: ProposalState | null): number {
+  return proposal.intent.kind === 'cancel' ? (root?.entrySeq ?? entrySeq) : entrySeq;
 }
 
 /**

@@ -1,5 +1,6 @@
 /** Rows H8 and I1: who said yes to exactly this, who said no, and who is to be asked next. */
 import { missingApprovals, type Requirement } from '../../policies/approvals.ts';
+import { deadByRefusal } from '../../policies/commitments.ts';
 import type { ApprovalFacts } from '../../policies/facts.ts';
 import type { Policy } from '../../policies/policy.ts';
 import { type Approval, proposalTxid } from '../../policies/proposal.ts';
@@ -57,7 +58,7 @@ function isOf({ body }: Approval, { id, proposal }: ProposalState): boolean {
 
 /** I1: a no of an operator or of this guardian, to this or to what it varies, is final. */
 export function rejections(c: Case): Reason[] {
-  const { state, pinned, memory } = c.input;
+  const { state, pinned, memory, treasury } = c.input;
   const about = c.root === null || c.root.id === state.id ? [state] : [state, c.root];
   const found = about.flatMap(({ approvals }) =>
     approvals
@@ -67,6 +68,10 @@ export function rejections(c: Case): Reason[] {
       .map(({ role, signerId }) => reason('W-APP-REJECTED', `${role} ${signerId} said no`)),
   );
   if (memory.refused.has(state.id)) found.push(reason('W-APP-REJECTED', 'refused here before'));
+  // Its coins and orders are free for others by now: one signature more and a liar could finish both.
+  if (deadByRefusal(treasury, state)) {
+    found.push(reason('W-APP-REJECTED', 'enough agents refused it for good'));
+  }
   return found;
 }
 
