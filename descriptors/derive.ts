@@ -6,10 +6,11 @@
 import { DescriptorsFactory } from '@bitcoinerlab/descriptors';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
+import { bech32, createBase58check } from '@scure/base';
 import { Script, type ScriptType } from '@scure/btc-signer';
 import { Address, OutScript } from '@scure/btc-signer/payment.js';
 import { invariant } from '../policies/failure.ts';
-import { type ChainPoint, checkBulkCurve, childPoint } from './bulk-curve.ts';
+import { type ChainPoint, checkBulkCurve, childPoint, childPointsOf } from './bulk-curve.ts';
 import type { TreasuryDescriptor } from './descriptor.ts';
 import { type Network, publicNode } from './network.ts';
 
@@ -40,21 +41,32 @@ export interface Deriver {
 /** Places kept in memory at most; a treasury asks for the same few again and again. */
 const PLACES_KEPT_MAX = 20_000;
 
+/** What every place of a treasury pays to: nothing else needs to be looked for. */
+const P2WSH = /^0020[0-9a-f]{64}$/;
+
 /** @throws BrokenInvariant when two ways of deriving disagree. */
-export function makeDeriver(descriptor: TreasuryDescriptor): Deriver {
+export function makeDeriver(
+  descriptor: TreasuryDescriptor,
+  placesKeptMax = PLACES_KEPT_MAX,
+): Deriver {
   checkBulkCurve();
   const accounts = descriptor.keys.map((key) => accountOf(key.xpub, descriptor.network));
-  const branches = [0, 1, 2, 3].map((branch) => accounts.map((point) => childPoint(point, branch)));
+  const branches = [0, 1, 2, 3].map((branch) =>
+    accounts.map((point) => childPointsOf(childPoint(point, branch))),
+  );
   const places = new Map<string, DerivedScript>();
   const byScript = new Map<string, { branch: Branch; index: number }>();
-  let indexed = -1;
+  let scanned = -1;
 
   function at(branch: Branch, index: number): DerivedScript {
     const key = `${branch}/${index}`;
     const known = places.get(key);
     if (known !== undefined) return known;
     const place = derive(descriptor, branches, branch, index);
-    if (places.size < PLACES_KEPT_MAX) places.set(key, place);
+    if (places.size < placesKeptMax) {
+      places.set(key, place);
+      byScript.set(place.script, { branch, index });
+    }
     return place;
   }
 
@@ -63,13 +75,20 @@ export function makeDeriver(descriptor: TreasuryDescriptor): Deriver {
     at,
     address: (branch, index) => addressOf(at(branch, index).script, descriptor.network) ?? '',
     find(script, indexMax) {
-      for (; indexed < indexMax; indexed += 1) {
-        for (const branch of [0, 1] as const) {
-          byScript.set(at(branch, indexed + 1).script, { branch, index: indexed + 1 });
-        }
+      if (!P2WSH.test(script)) return null;
+      const within = () => {
+        const found = byScript.get(script);
+        return found !== undefined && found.index <= indexMax ? found : null;
+      };
+      let found = within();
+      for (; found === null && scanned < indexMax; scanned += 1) {
+        const index = scanned + 1;
+        // Remembered even where `places` is full: hints of others must not blind this search.
+        for (const branch of [0, 1] as const)
+          byScript.set(at(branch, index).script, { branch, index });
+        found = within();
       }
-      const found = byScript.get(script);
-      return found !== undefined && found.index <= indexMax ? found : null;
+      return found;
     },
   };
   for (const branch of [0, 1] as const) {
@@ -79,25 +98,45 @@ export function makeDeriver(descriptor: TreasuryDescriptor): Deriver {
   return deriver;
 }
 
-/** Address of a scriptPubKey in hex, or null for a script that has none. */
+/**
+ * Address of a scriptPubKey in hex, or null for a script that has none. The common forms are written here
+ * (BIP-173, and base58check as of old); the library tries every form there is, and is left the others.
+ */
 export function addressOf(script: string, network: Network): string | null {
+  const { library } = network;
+  const [, program] = V0_PROGRAM.exec(script) ?? [];
+  if (program !== undefined) {
+    return bech32.encode(library.bech32, [0, ...bech32.toWords(hexToBytes(program))]);
+  }
+  const [, keyHash, scriptHash] = OLD_FORMS.exec(script) ?? [];
+  if (keyHash !== undefined) return base58Of(library.pubKeyHash, keyHash);
+  if (scriptHash !== undefined) return base58Of(library.scriptHash, scriptHash);
   try {
-    const output = OutScript.decode(hexToBytes(script));
-    return Address({ ...network.library }).encode(output);
+    return Address({ ...library }).encode(OutScript.decode(hexToBytes(script)));
   } catch {
     // Not one of the standard forms: it has no address.
     return null;
   }
 }
 
+/** P2WPKH and P2WSH. */
+const V0_PROGRAM = /^00(?:14(?=.{40}$)|20(?=.{64}$))([0-9a-f]+)$/;
+/** P2PKH and P2SH. */
+const OLD_FORMS = /^(?:76a914([0-9a-f]{40})88ac|a914([0-9a-f]{40})87)$/;
+const base58check = createBase58check(sha256);
+
+function base58Of(version: number, hash: string): string {
+  return base58check.encode(Uint8Array.from([version, ...hexToBytes(hash)]));
+}
+
 function derive(
   descriptor: TreasuryDescriptor,
-  branches: readonly (readonly ChainPoint[])[],
+  branches: readonly (readonly ((index: number) => ChainPoint)[])[],
   branch: Branch,
   index: number,
 ): DerivedScript {
   const keysAt = (place: number) =>
-    (branches[place] ?? []).map((point) => childPoint(point, index).publicKey);
+    (branches[place] ?? []).map((childAt) => childAt(index).publicKey);
   const publicKeys = keysAt(branch);
   const { template, threshold } = descriptor;
   const recoveryKeys = template.kind === 'wsh-sortedmulti-recovery' ? keysAt(branch + 2) : [];

@@ -5,7 +5,8 @@ import type { BuiltTx } from './build.ts';
 import type { DerivedScript, Deriver } from './derive.ts';
 import type { AccountKey } from './descriptor.ts';
 import type { PreviousTx } from './previous-tx.ts';
-import { encodePsbt, type KeyOrigin, type Psbt, type PsbtParts } from './psbt.ts';
+import type { KeyOrigin, Psbt } from './psbt.ts';
+import { encodePsbt, type PsbtParts } from './psbt-write.ts';
 
 const HARDENED = 0x80000000;
 

@@ -2,7 +2,7 @@
  * The strict BIP-174 codec. What an agent reads is version 0, has only the fields listed here, and is
  * reported field by field: whatever else is in it is named in `extras`, never dropped.
  */
-import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
+import { bytesToHex } from '@noble/hashes/utils.js';
 import { base64 } from '@scure/base';
 import { HDKey } from '@scure/bip32';
 import { RawPSBTV0 } from '@scure/btc-signer/psbt.js';
@@ -10,6 +10,7 @@ import { RawOldTx, RawTx } from '@scure/btc-signer/script.js';
 import { Failure } from '../policies/failure.ts';
 import { INPUTS_MAX, OUTPUTS_MAX } from '../policies/intent.ts';
 import { type Sat, sat } from '../policies/units.ts';
+import { type RawInput, type RawPsbt, type RawXpub, readPlainPsbt } from './psbt-plain.ts';
 
 /** A7: largest PSBT without previous transactions. */
 export const PSBT_BYTES_MAX = 2_000_000;
@@ -56,44 +57,6 @@ export interface Psbt {
   /** Extended keys (0x01) as base58 text, with their origin. */
   xpubs: readonly { xpub: string; fingerprint: number; path: readonly number[] }[];
   extras: readonly string[];
-}
-
-/** The coder's own shape, as far as this file reads it. */
-interface RawOrigin {
-  fingerprint: number;
-  path: number[];
-}
-interface RawXpub {
-  version: number;
-  depth: number;
-  parentFingerprint: number;
-  childNumber: number;
-  chainCode: Uint8Array;
-  publicKey: Uint8Array;
-}
-interface RawInput {
-  nonWitnessUtxo?: Parameters<typeof RawTx.encode>[0];
-  witnessUtxo?: { amount: bigint; script: Uint8Array };
-  partialSig?: [Uint8Array, Uint8Array][];
-  sighashType?: number;
-  witnessScript?: Uint8Array;
-  bip32Derivation?: [Uint8Array, RawOrigin][];
-  finalScriptSig?: Uint8Array;
-  finalScriptWitness?: Uint8Array[];
-}
-interface Raw {
-  global: {
-    unsignedTx?: {
-      version: number;
-      lockTime: number;
-      inputs: { txid: Uint8Array; index: number; finalScriptSig: Uint8Array; sequence: number }[];
-      outputs: { amount: bigint; script: Uint8Array }[];
-    };
-    xpub?: [RawXpub, RawOrigin][];
-    version?: number;
-  };
-  inputs: RawInput[];
-  outputs: object[];
 }
 
 const GLOBAL_FIELDS = new Set(['unsignedTx', 'xpub', 'version']);
@@ -157,62 +120,6 @@ export function decodePsbt(bytes: Uint8Array, bytesMax = PSBT_BYTES_MAX): Psbt {
   };
 }
 
-/** What a PSBT is made of, beside the unsigned transaction. */
-export interface PsbtParts {
-  unsignedTx: Uint8Array;
-  inputs: readonly {
-    witnessUtxo: { amountSat: Sat; script: string };
-    previousTx: Uint8Array | null;
-    witnessScript: Uint8Array;
-    origins: readonly KeyOrigin[];
-    partialSigs: readonly { publicKey: string; signature: Uint8Array }[];
-  }[];
-  /** Origins and witness script of outputs that come back; null for the others. */
-  outputs: readonly ({ witnessScript: Uint8Array; origins: readonly KeyOrigin[] } | null)[];
-  xpubs: readonly { xpub: string; fingerprint: number; path: readonly number[] }[];
-}
-
-/** Encodes a PSBT that any standard signer can take part in. */
-export function encodePsbt(parts: PsbtParts): Uint8Array {
-  const raw: unknown = {
-    global: {
-      unsignedTx: RawOldTx.decode(parts.unsignedTx),
-      ...(parts.xpubs.length > 0 && {
-        xpub: parts.xpubs.map(({ xpub, fingerprint, path }) => [
-          xpubFields(xpub),
-          { fingerprint, path: [...path] },
-        ]),
-      }),
-    },
-    inputs: parts.inputs.map(inputRow),
-    outputs: parts.outputs.map((output) =>
-      output === null
-        ? {}
-        : {
-            witnessScript: output.witnessScript,
-            bip32Derivation: output.origins.map(originRow),
-          },
-    ),
-  };
-  return RawPSBTV0.encode(raw as Parameters<typeof RawPSBTV0.encode>[0]);
-}
-
-function inputRow(input: PsbtParts['inputs'][number]): RawInput {
-  const { amountSat, script } = input.witnessUtxo;
-  return {
-    ...(input.previousTx !== null && { nonWitnessUtxo: RawTx.decode(input.previousTx) }),
-    witnessUtxo: { amount: amountSat, script: hexToBytes(script) },
-    ...(input.partialSigs.length > 0 && {
-      partialSig: input.partialSigs.map(({ publicKey, signature }): [Uint8Array, Uint8Array] => [
-        hexToBytes(publicKey),
-        signature,
-      ]),
-    }),
-    witnessScript: input.witnessScript,
-    bip32Derivation: input.origins.map(originRow),
-  };
-}
-
 function xpubText(key: RawXpub): string {
   const { version, depth, parentFingerprint, childNumber, chainCode, publicKey } = key;
   return new HDKey({
@@ -225,25 +132,12 @@ function xpubText(key: RawXpub): string {
   }).publicExtendedKey;
 }
 
-/** Version bytes of `xpub` and `tpub` (BIP-32). */
-const VERSIONS = { xpub: 0x0488b21e, tpub: 0x043587cf };
-
-function xpubFields(text: string): RawXpub {
-  const version = text.startsWith('x') ? VERSIONS.xpub : VERSIONS.tpub;
-  const node = HDKey.fromExtendedKey(text, { public: version, private: 0 });
-  const { depth, parentFingerprint, index, chainCode, publicKey } = node;
-  if (chainCode === null || publicKey === null) throw new Failure('PSBT_INVALID', 'not an xpub');
-  return { version, depth, parentFingerprint, childNumber: index, chainCode, publicKey };
-}
-
-function originRow({ publicKey, fingerprint, path }: KeyOrigin): [Uint8Array, RawOrigin] {
-  return [hexToBytes(publicKey), { fingerprint, path: [...path] }];
-}
-
-function decodeRaw(bytes: Uint8Array): Raw {
+function decodeRaw(bytes: Uint8Array): RawPsbt {
+  const plain = readPlainPsbt(bytes);
+  if (plain !== null) return plain;
   try {
     const raw: unknown = RawPSBTV0.decode(bytes);
-    return raw as Raw;
+    return raw as RawPsbt;
   } catch (cause) {
     throw new Failure('PSBT_INVALID', 'not a well-formed version 0 PSBT', { cause });
   }
