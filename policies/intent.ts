@@ -11,6 +11,9 @@ import { feerate, MAX_MONEY_SAT, type Sat } from './units.ts';
 export const INPUTS_MAX = 500;
 export const OUTPUTS_MAX = 2_000;
 
+/** An output's number has four bytes. */
+const VOUT_MAX = 0xffffffff;
+
 export const networkName = z.enum(['bitcoin', 'signet', 'regtest']);
 export type NetworkName = z.infer<typeof networkName>;
 
@@ -19,7 +22,13 @@ export const hexBytes = z
   .string()
   .regex(/^([0-9a-f]{2})*$/, 'must be whole bytes in lower-case hex');
 /** `txid:vout`, txid as people write it (reversed). */
-export const outpoint = z.string().regex(/^[0-9a-f]{64}:(0|[1-9][0-9]{0,9})$/, 'must be txid:vout');
+export const outpoint = z
+  .string()
+  .regex(/^[0-9a-f]{64}:(0|[1-9][0-9]{0,9})$/, 'must be txid:vout')
+  .refine(
+    (text) => Number.parseInt(text.slice(65), 10) <= VOUT_MAX,
+    'no transaction has that many',
+  );
 /** Short names of people and things: they appear in files, logs and on screens. */
 export const label = z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, 'must be a-z, 0-9, -, at most 32');
 export const height = z.int().min(0).max(499_999_999);

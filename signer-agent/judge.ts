@@ -2,14 +2,15 @@
  * The judge: the whole checklist on one parsed object, from the agent's own pinned wallet, log, node and
  * journal. Pure; whatever the bytes are, it answers. What it says of an id that fails is final.
  */
-import { Failure } from '../policies/failure.ts';
+import { BrokenInvariant } from '../policies/failure.ts';
 import { type Reason, reason } from '../policies/reason.ts';
-import { feerateFloor, sat } from '../policies/units.ts';
+import { type FeeRate, feerateFloor, MAX_MONEY_SAT, sat, type VBytes } from '../policies/units.ts';
 import { type Case, caseOf } from './checks/case.ts';
 import { checkTip, unknownSpends } from './checks/chain.ts';
 import { rejections } from './checks/consent.ts';
 import { checkEnvelope, missingAcknowledgements } from './checks/envelope.ts';
 import { type ParcelRead, readParcel } from './checks/parcel.ts';
+import { feesBeyondWindows } from './checks/question.ts';
 import { type Reading, readSpend } from './checks/reading.ts';
 import { type Found, rowsOf } from './checks/rows.ts';
 import { checkSetup } from './checks/setup.ts';
@@ -41,12 +42,17 @@ export function judge(input: JudgeInput): Judgement {
         : [{ outpoint, amountSat, branch: place.branch, index: place.index }],
     ),
     feeSat,
-    feerate:
-      feeSat === null || vsize === null || feeSat < 0n ? null : feerateFloor(sat(feeSat), vsize),
+    feerate: feerateOf(feeSat, vsize),
     vsize,
     facts,
     slack,
   };
+}
+
+/** Null for a fee that is none: below zero, or more than there is money. */
+function feerateOf(feeSat: bigint | null, vsize: VBytes | null): FeeRate | null {
+  if (feeSat === null || vsize === null || feeSat < 0n) return null;
+  return feeSat * 1_000n > MAX_MONEY_SAT * vsize ? null : feerateFloor(sat(feeSat), vsize);
 }
 
 const NOTHING_READ = { spend: null, outputs: null, facts: null, slack: [] };
@@ -56,15 +62,19 @@ interface Read {
   reasons: readonly Reason[];
 }
 
-/** What a check cannot compute, it refuses: an error never leaves a row unjudged. */
+/**
+ * What a check cannot compute, it refuses: an error never leaves a row unjudged. Whatever the libraries
+ * below throw at hostile numbers means the same, since one log entry must not stop this process for ever.
+ */
 function readOrRefuse(c: Case, parcel: ParcelRead): Read {
   if (parcel.psbt === null) return { reading: null, reasons: [] };
   try {
     const reading = readSpend(c, parcel, parcel.psbt);
     return { reading, reasons: reading.reasons };
   } catch (cause) {
-    if (!(cause instanceof Failure)) throw cause;
-    return { reading: null, reasons: [reason('W-ENV-INTENT', cause.message)] };
+    if (cause instanceof BrokenInvariant) throw cause;
+    const detail = cause instanceof Error ? cause.message : 'cannot be computed';
+    return { reading: null, reasons: [reason('W-ENV-INTENT', detail)] };
   }
 }
 
@@ -85,7 +95,7 @@ function foundIn(c: Case, parcel: ParcelRead, read: Read): Found {
   return {
     fails: distinct.filter(({ code }) => !passesByItself(c, code)),
     waits: unique([...distinct.filter(({ code }) => passesByItself(c, code)), ...missing.waits]),
-    asks: unique([...aloneReasons(c), ...missing.asks]),
+    asks: unique([...aloneReasons(c), ...cancelReasons(c, read.reading), ...missing.asks]),
   };
 }
 
@@ -114,6 +124,16 @@ function aloneReasons(c: Case): Reason[] {
     found.push(reason('W-APP-REJECTED', 'varies what this agent refused'));
   }
   return found;
+}
+
+/**
+ * K4, F4: a cancel passes every window, but not by an automatic hand: else spends that nobody ever signs,
+ * and a cancel of each, burn the treasury to whoever mines them.
+ */
+function cancelReasons(c: Case, reading: Reading | null): Reason[] {
+  const facts = reading?.facts ?? null;
+  if (facts?.kind !== 'cancel' || c.input.memory.approvedHere.has(c.input.state.id)) return [];
+  return feesBeyondWindows(c, facts);
 }
 
 /** A fault weighs most. Then patience: a guardian is asked about what is otherwise complete. */

@@ -41,6 +41,15 @@ export function feeBoundRules(spend: SpendCase): Finding[] {
   ]);
 }
 
+/** What fee windows say of a spend, also of one that passes outside them. */
+export function feeWindowFindings(spend: SpendCase): Finding[] {
+  const { policy, overlay } = spend;
+  return [
+    ...windowFindings({ path: 'fees', windows: policy.fees.windows }, spend),
+    ...windowFindings({ path: 'overlay.fees', windows: overlay?.fees.windows }, spend),
+  ];
+}
+
 /** BIP-125 rules 3, 4 and 6 as Core applies them: more fee by the relay's increment, and a better rate. */
 export function bumpRules({ policy, facts }: SpendCase): Finding[] {
   const { bump } = facts;

@@ -8,6 +8,7 @@ import { evaluate, type Verdict } from '../../policies/evaluate.ts';
 import type { ApprovalFacts, InputFact, SpendFacts } from '../../policies/facts.ts';
 import { Failure } from '../../policies/failure.ts';
 import { type Reason, reason } from '../../policies/reason.ts';
+import { feeWindowFindings } from '../../policies/rules/fees.ts';
 import type { ProposalState } from '../../policies/treasury.ts';
 import { feerateFloor, MAX_MONEY_SAT, type Sat, sat, type VBytes } from '../../policies/units.ts';
 import type { Case } from './case.ts';
@@ -72,6 +73,15 @@ export function rootVerdict(c: Case, facts: SpendFacts, approvals: ApprovalFacts
     .filter(({ code }) => !code.startsWith('W-FEE-'))
     .map((each) => reason(each.code, `of the first proposal: ${each.detail}`));
   return { ...verdict, reasons };
+}
+
+/** Fee windows, the guardian's own included, that this spend would overfill beside all other intents. */
+export function feesBeyondWindows(c: Case, facts: SpendFacts): Reason[] {
+  const { policy, overlay, others, input } = c;
+  const { treasury } = input;
+  const charges = chargesOf(others, treasury);
+  const spend = { policy, overlay, facts, charges, breaker: treasury.breaker };
+  return feeWindowFindings(spend).flatMap(({ reason: found }) => (found === null ? [] : [found]));
 }
 
 /** Own change comes from a spend of ours: known to the log, and seen by the own node to spend our coins. */
