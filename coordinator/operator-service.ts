@@ -2,7 +2,7 @@
 import { EXIT } from '../console/exit-code.ts';
 import { satText } from '../console/print.ts';
 import { reservedCoins, takenOrders } from '../policies/commitments.ts';
-import type { Verdict } from '../policies/evaluate.ts';
+import { evaluate, type SpendQuestion, type Verdict } from '../policies/evaluate.ts';
 import { Failure } from '../policies/failure.ts';
 import { proposalTxid } from '../policies/proposal.ts';
 import { ceremonyDone, type ProposalState, policyAt, type Seat } from '../policies/treasury.ts';
@@ -19,7 +19,7 @@ import {
   type StatusView,
   statusText,
 } from './operator-views.ts';
-import { detailText, proposalDetail, verdictNow, verdictText } from './proposal-detail.ts';
+import { detailText, proposalDetail, questionNow, verdictText } from './proposal-detail.ts';
 import { type ProposalRow, proposalRow, standingOf } from './proposal-row.ts';
 import { type Outcome, propose } from './propose.ts';
 import type { RequestGate } from './request-auth.ts';
@@ -133,14 +133,14 @@ function situationSeen(work: Workplace): Situation | null {
   return work.seen() === null ? null : work.situation();
 }
 
-/** The verdict as things are now; null while the node cannot be asked. */
-async function verdictSeen(work: Workplace, state: ProposalState): Promise<Verdict | null> {
+/** The question as things are now; null while the node cannot be asked. */
+async function questionSeen(work: Workplace, state: ProposalState): Promise<SpendQuestion | null> {
   if (work.seen() === null) return null;
   try {
     const outpoints = state.proposal.prevouts.map(({ outpoint }) => outpoint);
     const hidden = await work.hiddenCoins(outpoints);
     const situations = { now: work.situation(), without: work.situation(state.id) };
-    return verdictNow(state, situations, hidden);
+    return questionNow(state, situations, hidden);
   } catch (cause) {
     if (cause instanceof Failure && cause.retry === 'later') return null;
     throw cause;
@@ -156,8 +156,8 @@ async function rowOf(
   const standing = standingOf(state, treasury, situation, 'given');
   // Only one that waits for signatures can wait for people: the others need no judging.
   if (standing !== 'collecting') return proposalRow(state, treasury, standing);
-  const verdict = await verdictSeen(work, state);
-  const consent = verdict?.kind === 'needs' ? 'missing' : 'given';
+  const question = await questionSeen(work, state);
+  const consent = question !== null && evaluate(question).kind === 'needs' ? 'missing' : 'given';
   return proposalRow(state, treasury, standingOf(state, treasury, situation, consent));
 }
 
@@ -193,9 +193,9 @@ async function showAnswer({ work, loop }: OperatorOptions, id: string): Promise<
   const row = await rowOf(work, state, now);
   if (now === null) return { json: row, text: listText([row], []), exit: EXIT.done };
   const isOpen = row.state === 'waiting-approval' || row.state === 'collecting';
-  const verdict = isOpen ? await verdictSeen(work, state) : null;
+  const question = isOpen ? await questionSeen(work, state) : null;
   const held = loop.held().get(id) ?? null;
-  const detail = proposalDetail(row, state, { now, verdict, held });
+  const detail = proposalDetail(row, state, { now, question, held });
   return { json: detail, text: detailText(detail), exit: EXIT.done };
 }
 

@@ -1,12 +1,12 @@
 /** Everything about a proposal: for `show`, as values and as words. Amounts in sat. */
 import { feerateText, percentTextFloor, satText, tableText } from '../console/print.ts';
 import { addressOf } from '../descriptors/derive.ts';
-import type { Verdict } from '../policies/evaluate.ts';
+import { evaluate, type SpendQuestion, type Verdict } from '../policies/evaluate.ts';
 import type { PayeeFact } from '../policies/facts.ts';
 import type { Reason } from '../policies/reason.ts';
 import type { ProposalState } from '../policies/treasury.ts';
 import { type FeeRate, feerateFloor, type Sat, sumSat, type VBytes } from '../policies/units.ts';
-import { judge, type Situation, spendOf } from './facts.ts';
+import { questionOf, type Situation, spendOf } from './facts.ts';
 import { payeeFactsOf } from './payees.ts';
 import type { ProposalRow } from './proposal-row.ts';
 
@@ -26,24 +26,26 @@ export interface ProposalDetail extends ProposalRow {
   approvals: readonly { signerId: string; role: string; decision: string }[];
   /** Null where nothing is to be decided any more. */
   verdict: Verdict | null;
+  /** What the policy was asked, for `weir policy explain`; null where there is no verdict. */
+  question: Omit<SpendQuestion, 'policy' | 'overlay'> | null;
   broadcast: { outcome: string; reason: string } | null;
   /** Why something that is signed does not go out; null when nothing holds it. */
   held: string | null;
 }
 
-/** The coordinator's verdict on a proposal of its log, as things are now. */
-export function verdictNow(
+/** What the coordinator asks its policy about a proposal of its log, as things are now. */
+export function questionNow(
   state: ProposalState,
   situations: { now: Situation; without: Situation },
-  hidden: Parameters<typeof judge>[2],
-): Verdict {
-  return judge(spendOf(state, situations.now), situations.without, hidden);
+  hidden: Parameters<typeof questionOf>[2],
+): SpendQuestion {
+  return questionOf(spendOf(state, situations.now), situations.without, hidden);
 }
 
 export function proposalDetail(
   row: ProposalRow,
   state: ProposalState,
-  { now, verdict, held }: { now: Situation; verdict: Verdict | null; held: string | null },
+  { now, question, held }: { now: Situation; question: SpendQuestion | null; held: string | null },
 ): ProposalDetail {
   const { proposal } = state;
   const { intent } = proposal;
@@ -76,13 +78,18 @@ export function proposalDetail(
       role,
       decision,
     })),
-    verdict,
+    verdict: question === null ? null : evaluate(question),
+    question: question === null ? null : factsAsked(question),
     broadcast:
       sent === null
         ? null
         : { outcome: sent.answer?.outcome ?? 'unknown', reason: sent.answer?.reason ?? '' },
     held,
   };
+}
+
+function factsAsked({ facts, charges, approvals, breaker }: SpendQuestion) {
+  return { facts, charges, approvals, breaker };
 }
 
 const WORDS: Record<ProposalRow['kind'], string> = {

@@ -173,6 +173,12 @@ test('an order is queued, proposed in a batch, shown, and its coins are reserved
     payees: [{ amountSat: '100000', authority: { kind: 'lp-order', lpId: 'lp-one' } }],
     change: { index: 0 },
     verdict: { kind: 'ok' },
+    question: {
+      facts: { kind: 'withdrawal_batch', payees: [{ amountSat: '100000' }] },
+      charges: [],
+      approvals: { initiator: 'queue', guardians: [], operators: [] },
+      breaker: 'armed',
+    },
     broadcast: null,
     held: null,
   });
