@@ -1,7 +1,7 @@
 /** Decisions in the fold: proposals, authorizations, approvals and the verdicts of agents. */
 import { Failure } from './failure.ts';
 import { refuseWhen, requireHere, seatOf, withEntry, withProposal } from './fold-step.ts';
-import { parsePolicy, policyHash } from './policy.ts';
+import { type Policy, parsePolicy, policyHash } from './policy.ts';
 import {
   type AgentVerdict,
   type Approval,
@@ -91,8 +91,7 @@ function pass(treasury: Treasury, state: AuthorizationState, seq: number): Treas
       .filter((each) => each.body.role === 'guardian' && each.body.decision === 'approve')
       .map((each) => each.body.signerId),
   );
-  const needed = approvalsNeeded(treasury, state.authorization);
-  const passes = state.passedAtSeq === null && yes.size >= needed;
+  const passes = state.passedAtSeq === null && isEnough(treasury, state.authorization, yes);
   const settled = { ...state, passedAtSeq: passes ? seq : state.passedAtSeq };
   const next = {
     ...treasury,
@@ -101,30 +100,52 @@ function pass(treasury: Treasury, state: AuthorizationState, seq: number): Treas
   return passes ? enact(next, state.authorization) : next;
 }
 
+/** Threshold seats, and of each policy that binds as many owners as it asks for: one owner counts once (H8). */
+function isEnough(treasury: Treasury, value: Authorization, yes: ReadonlySet<string>): boolean {
+  const owners = ({ guardians }: Policy): number =>
+    new Set([...yes].map((seatId) => guardians.find(({ id }) => id === seatId)?.owner ?? seatId))
+      .size;
+  return (
+    yes.size >= approvalsNeeded(treasury, value) &&
+    bindingPolicies(treasury, value).every((policy) => owners(policy) >= askedBy(policy, value))
+  );
+}
+
 /**
- * Distinct guardians an authorization needs: what the newest policy says, and never fewer than the
- * threshold, except that a breaker trips by what the policy says alone.
+ * Distinct guardians an authorization needs: the most that a policy asks for which binds it, and never fewer
+ * than the threshold, except that a breaker trips by what the policies say alone.
  */
 export function approvalsNeeded(treasury: Treasury, value: Authorization): number {
-  const intents = treasury.policies.at(-1)?.policy.intents;
-  const threshold = treasury.params?.threshold ?? Number.MAX_SAFE_INTEGER;
-  if (intents === undefined) return threshold;
   const { intent } = value;
+  const threshold = treasury.params?.threshold ?? Number.MAX_SAFE_INTEGER;
+  const trips = intent.kind === 'breaker' && intent.action === 'trip';
+  const asked = bindingPolicies(treasury, value).map((policy) => askedBy(policy, value));
+  return Math.max(trips ? 1 : threshold, ...asked);
+}
+
+/**
+ * The policy that an authorization names, which its guardians' agents saw rule at their own tips, and all
+ * adopted since: one that rules only later cannot ask for less before its height.
+ */
+function bindingPolicies({ policies }: Treasury, { policyHash: named }: Authorization): Policy[] {
+  const from = policies.findLastIndex(({ hash }) => hash === named);
+  return policies.slice(Math.max(0, from)).map(({ policy }) => policy);
+}
+
+function askedBy({ intents }: Policy, { intent }: Authorization): number {
   switch (intent.kind) {
     case 'policy_change': {
       const { tighten, loosen } = intents.policy_change;
-      return Math.max(threshold, tighten.approvals, loosen.approvals);
+      return Math.max(tighten.approvals, loosen.approvals);
     }
     case 'registry_change':
-      return Math.max(threshold, intents.registry_change.approvals);
+      return intents.registry_change.approvals;
     case 'breaker':
-      return intent.action === 'trip'
-        ? Math.max(1, intents.breaker.trip.approvals)
-        : Math.max(threshold, intents.breaker.reset.approvals);
+      return intents.breaker[intent.action].approvals;
     case 'large_ln_payout':
     case 'channel_close':
     case 'snapshot':
-      return threshold;
+      return 0;
   }
 }
 
@@ -133,6 +154,7 @@ function enact(treasury: Treasury, value: Authorization): Treasury {
   switch (intent.kind) {
     case 'policy_change': {
       const policy = parsePolicy(intent.policyText);
+      requireSuccessor(treasury, policy);
       const adopted = {
         policy,
         hash: policyHash(policy),
@@ -157,6 +179,14 @@ function enact(treasury: Treasury, value: Authorization): Treasury {
     case 'snapshot':
       return treasury;
   }
+}
+
+/** Agents judged what was newest when their guardians said yes; something else may have passed since. */
+function requireSuccessor({ policies }: Treasury, { version, previous }: Policy): void {
+  const newest = policies.at(-1);
+  const follows =
+    previous === `sha256:${newest?.hash}` && version === (newest?.policy.version ?? 0) + 1;
+  refuseWhen(!follows, `policy ${version} does not follow the newest one`);
 }
 
 /** An agent's word. Only `asks` can change. */

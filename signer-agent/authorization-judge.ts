@@ -245,7 +245,17 @@ function policyChange(
     const detail = `announced for ${intent.activatesAtHeight}, the policy says`;
     reasons.push(reason('W-ENV-INTENT', `${detail} ${next.activates_at_height}`));
   }
+  reasons.push(...peopleReasons(treasury, next));
   return { diff: diffPolicies(current, next), reasons };
+}
+
+/** A policy that asks people who have no seat could never be met. */
+function peopleReasons({ seats }: Treasury, { guardians }: Policy): Reason[] {
+  const strangers = guardians.filter(({ id }) => !seats.has(id)).map(({ id }) => id);
+  const missing = [...seats.keys()].filter((seatId) => !guardians.some(({ id }) => id === seatId));
+  if (strangers.length + missing.length === 0) return [];
+  const detail = `guardians without a seat: ${strangers.join(', ')}; seats left out: ${missing.join(', ')}`;
+  return [reason('W-ENV-INTENT', detail)];
 }
 
 /** E4: every LP signed its own entry; a known LP's key is replaced only after the delay of a loosening. */
