@@ -15,7 +15,7 @@ import { requireStatement } from '../policies/statement.ts';
 import type { ProposalState } from '../policies/treasury.ts';
 import { judgeDecision } from './authorization-act.ts';
 import { act, type Judged, refuse, signElsewhere } from './decide.ts';
-import { isSettled } from './memory.ts';
+import { isSettled, mayHaveForgotten } from './memory.ts';
 import { requireWallet, type Session } from './session.ts';
 import { judged } from './worker.ts';
 
@@ -59,6 +59,10 @@ export async function refuseHere(session: Session, id: string, note: string): Pr
     const subject = proposals.get(id)?.proposal ?? authorizations.get(id)?.authorization;
     if (subject === undefined) throw new Failure('NOT_FOUND', `nothing has the id ${id}`);
     const tipHeight = (await session.chain([]).catch(() => null))?.tipHeight ?? null;
+    const spend = proposals.get(id);
+    if (spend !== undefined && mayHaveForgotten(state, spend, tipHeight)) {
+      throw new Failure('NOT_READY', 'this agent may have signed that before it was restored');
+    }
     const { initiator } = subject;
     await refuse(session, id, {
       by: 'guardian',
@@ -145,16 +149,23 @@ export async function tripHere(session: Session): Promise<void> {
   );
 }
 
-/** Lets the automatic hand go on: after a trip at once, after refusals from here on, after a restore late. */
+/**
+ * Lets the automatic hand go on: after a trip at once, after refusals from here on, after a restore late.
+ *
+ * @throws Failure NOT_READY for a locked agent whose node does not answer.
+ */
 export async function unlockHere(session: Session): Promise<void> {
   const { engine } = session;
-  const tipHeight = (await session.chain([]).catch(() => null))?.tipHeight ?? 0;
+  const tip = (await session.chain([]).catch(() => null))?.tipHeight ?? null;
   await engine.inTurn(async () => {
     const { automation } = engine.state();
     if (automation.state === 'locked') {
-      await engine.record([{ kind: 'unlocked-here', height: tipHeight }]);
+      // From which height all windows count as full: without one they would be over at once.
+      if (tip === null) throw new Failure('NOT_READY', 'the own node does not say the height now');
+      await engine.record([{ kind: 'unlocked-here', height: tip }]);
       return;
     }
+    const tipHeight = tip ?? 0;
     const on = {
       kind: 'automation',
       state: 'on',

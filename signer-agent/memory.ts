@@ -50,6 +50,8 @@ export interface Automation {
   nonce: string | null;
   /** Height at which the guardian unlocked without all peers' answers. */
   unlockedAt: number | null;
+  /** Whether its guardian stopped it, beside a lock too: no answer of a peer takes that back. */
+  tripped: 'yes' | 'no';
 }
 
 /** An agent before its first event. */
@@ -66,7 +68,14 @@ export const EMPTY_STATE: AgentState = {
   never: new Map(),
   asked: new Map(),
   approvedHere: new Map(),
-  automation: { state: 'on', why: '', height: null, nonce: null, unlockedAt: null },
+  automation: {
+    state: 'on',
+    why: '',
+    height: null,
+    nonce: null,
+    unlockedAt: null,
+    tripped: 'no',
+  },
   pauseClearedAt: -1,
   forgottenUpTo: 0,
   frozen: new Set(),
@@ -164,15 +173,16 @@ type Held = OwnEventOf<'automation' | 'proved-fresh' | 'unlocked-here' | 'pause-
 function held(state: AgentState, event: Held): AgentState {
   const { automation } = state;
   switch (event.kind) {
-    case 'automation': {
-      const { state: next, why, height, nonce } = event;
-      return { ...state, automation: { state: next, why, height, nonce, unlockedAt: null } };
-    }
+    case 'automation':
+      return { ...state, automation: automationAfter(automation, event) };
     case 'proved-fresh':
       return automation.state === 'locked' && automation.nonce === event.nonce
         ? {
             ...state,
-            automation: EMPTY_STATE.automation,
+            automation:
+              automation.tripped === 'yes'
+                ? { ...automation, state: 'tripped', why: 'tripped by its guardian', nonce: null }
+                : EMPTY_STATE.automation,
             forgottenUpTo: Math.max(
               state.forgottenUpTo,
               ...event.answers.map(({ body }) => body.seq),
@@ -183,13 +193,24 @@ function held(state: AgentState, event: Held): AgentState {
       return automation.state === 'locked'
         ? {
             ...state,
-            automation: { ...automation, unlockedAt: event.height },
+            automation: { ...automation, unlockedAt: event.height, tripped: 'no' },
             forgottenUpTo: state.treasury.seq,
           }
         : state;
     case 'pause-cleared':
       return { ...state, pauseClearedAt: event.height };
   }
+}
+
+/** A trip and a lock stand beside each other: only a proof, or its guardian's risk, opens a lock. */
+function automationAfter(
+  before: Automation,
+  { state, why, height, nonce }: OwnEventOf<'automation'>,
+): Automation {
+  const tripped = state === 'locked' ? before.tripped : state === 'tripped' ? 'yes' : 'no';
+  return before.state === 'locked' && state !== 'locked'
+    ? { ...before, tripped }
+    : { state, why, height, nonce, unlockedAt: null, tripped };
 }
 
 /** Names one notice, so that a person is told once. */
@@ -263,16 +284,31 @@ function automationFor(
   tipHeight: number | null,
 ): OwnMemory['automation'] {
   const { automation, treasury } = state;
-  if (automation.state === 'tripped') return 'tripped';
-  if (automation.state === 'locked') {
-    const { unlockedAt } = automation;
-    const open =
-      unlockedAt !== null && tipHeight !== null && tipHeight > unlockedAt + longestWindow(treasury);
-    if (!open) return 'locked';
-  }
+  if (isLocked(state, tipHeight)) return 'locked';
+  if (automation.tripped === 'yes') return 'tripped';
   const window = treasury.policies.at(-1)?.policy.breaker.pause_after_refusals;
   if (window !== undefined && pausedFor(state, initiator, window, tipHeight)) return 'paused';
   return 'on';
+}
+
+function isLocked({ automation, treasury }: AgentState, tipHeight: number | null): boolean {
+  if (automation.state !== 'locked') return false;
+  const { unlockedAt } = automation;
+  const open =
+    unlockedAt !== null && tipHeight !== null && tipHeight > unlockedAt + longestWindow(treasury);
+  return !open;
+}
+
+/**
+ * Whether this agent may have signed what its journal does not show: then its no would free coins and
+ * orders that its own signature still binds (H5).
+ */
+export function mayHaveForgotten(
+  state: AgentState,
+  { entrySeq }: { entrySeq: number },
+  tipHeight: number | null,
+): boolean {
+  return entrySeq <= state.forgottenUpTo || isLocked(state, tipHeight);
 }
 
 function frozenAfter(

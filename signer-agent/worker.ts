@@ -10,7 +10,7 @@ import { act, type Judged, memoryFor, never } from './decide.ts';
 import { alarm, exchangeAcknowledgements, exchangeFreshness } from './follower.ts';
 import { judge } from './judge.ts';
 import type { ChainView } from './judgement.ts';
-import { isSettled } from './memory.ts';
+import { isSettled, mayHaveForgotten } from './memory.ts';
 import { dueNotices } from './notices.ts';
 import { unsentPosts } from './outbox.ts';
 import type { OwnEvent } from './own-event.ts';
@@ -111,7 +111,8 @@ async function lookAround(session: Session): Promise<void> {
   await engine.inTurn(async () => {
     await engine.record([...strangeSpends(session, chain), ...newDecisions(session, chain)]);
     for (const state of openProposals(session)) {
-      if (state.proposal.expiryHeight < chain.tipHeight) await never(session, state.id);
+      const forgets = mayHaveForgotten(engine.state(), state, chain.tipHeight);
+      if (!forgets && state.proposal.expiryHeight < chain.tipHeight) await never(session, state.id);
     }
   });
 }

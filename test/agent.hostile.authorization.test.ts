@@ -134,6 +134,11 @@ const refused: Row[] = [
     () => input(s, change(successor(TIP + 30, LOOSER), TIP + 5)),
   ],
   [
+    'A2 refuses a policy whose guardians are not the seats',
+    'W-ENV-INTENT',
+    () => input(s, change(successor(TIP + 30, ['id: cleo', 'id: clea']), TIP + 30)),
+  ],
+  [
     'A2 refuses one LP twice in a change',
     'W-ENV-INTENT',
     () => input(s, registry(registration({}), registration({}))),
