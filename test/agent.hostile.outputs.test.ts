@@ -352,6 +352,13 @@ test('E1 a proposal that waited may be overtaken by one with a later index', () 
   expect(s.judge(validBatch(s), withChain({ changeIndexUsed: 7 })).decision).toBe('sign');
 });
 
+test('E1 the change index of a dead intent is free again, also for one that waited', () => {
+  const dead = s.batch(s.orders(100_000n));
+  for (const seatId of ['ben', 'cleo']) s.t.append(s.t.verdict(seatId, dead.id, 'refused'));
+  const next = s.batch(s.orders(100_000n), { coins: s.coins.slice(1, 2) });
+  expect(s.judge(next, withChain({ changeIndexUsed: 7 })).decision).toBe('sign');
+});
+
 test('E4 moves and top-ups to what is listed are in order', () => {
   expect(codesOf(move(s, 'cold', VAULT))).toEqual([]);
   rewind();

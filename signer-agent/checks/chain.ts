@@ -1,6 +1,6 @@
 /** Rows C3, D5, D6, E1's index, H7 and K3: what only the agent's own node and journal can say. */
 import type { Spend } from '../../descriptors/spend-from-psbt.ts';
-import { reservedCoins } from '../../policies/commitments.ts';
+import { type Family, reservedCoins } from '../../policies/commitments.ts';
 import type { Policy } from '../../policies/policy.ts';
 import { type Reason, reason } from '../../policies/reason.ts';
 import type { ProposalState } from '../../policies/treasury.ts';
@@ -104,16 +104,18 @@ export function checkRatchet(input: JudgeInput, lockTime: number): Reason[] {
 
 /**
  * E1: change goes to the next free index of the own view, or at most CHANGE_GAP further. A lower index is
- * free when no other intent of the log ever planned it: a proposal that waited for people may be overtaken.
+ * free when no other intent of the log planned it that is not dead: a proposal that waited for people may be
+ * overtaken. A bump or a cancel keeps the index of its intent, of which one variant alone can confirm.
  */
 export function checkChangeIndex(c: Case, chain: ChainView): Reason[] {
   const index = changeIndexOf(c.input.state);
   if (index === null) return [];
   const next = chain.changeIndexUsed + 1;
-  const planned = c.others.some(({ variants }) =>
-    variants.some((each) => changeIndexOf(each) === index),
-  );
-  return (index >= next || !planned) && index <= next + CHANGE_GAP
+  const plans = ({ variants }: Family): boolean =>
+    variants.some((each) => each.id !== c.input.state.id && changeIndexOf(each) === index);
+  const kept = c.own !== null && plans(c.own);
+  const taken = !kept && c.others.some((other) => other.fate.is !== 'dead' && plans(other));
+  return (index >= next || !taken) && index <= next + CHANGE_GAP
     ? []
     : [reason('W-OUT-CHANGE-INDEX', `change at index ${index}; ${next} is the next free one`)];
 }
