@@ -39,8 +39,8 @@ export async function followOnce(session: Session, waitMs: number): Promise<News
   return 'stopped';
 }
 
-/** Says that this log is here, so that peers may sign; hears what peers said, and whether they hold another. */
-export async function exchangeAcknowledgements(session: Session): Promise<void> {
+/** Says that this log is here, so that peers may sign. */
+export async function acknowledgeLog(session: Session): Promise<void> {
   const { engine } = session;
   const { treasury, heads } = engine.state();
   const head = heads.at(-1);
@@ -56,6 +56,15 @@ export async function exchangeAcknowledgements(session: Session): Promise<void> 
   };
   const mine: Acknowledgement = engine.parts.keystore.say('acknowledgement', body);
   await session.door().acknowledge(mine);
+}
+
+/**
+ * Hears what peers said, and whether they hold another log. Not less when the own word was not taken: a
+ * coordinator that serves another log refuses it, and that is when peers' heads are the proof.
+ */
+export async function hearPeers(session: Session): Promise<void> {
+  const { engine } = session;
+  if (engine.state().treasury.params === null) return;
   const values = await session.door().acknowledgements();
   const proofs = values.flatMap((each) => {
     const proof = forkFromAcknowledgement(engine.state(), each, engine.trust());

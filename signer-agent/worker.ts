@@ -7,7 +7,7 @@ import { proposalTxid } from '../policies/proposal.ts';
 import { ceremonyDone, type ProposalState } from '../policies/treasury.ts';
 import { repeatCeremony } from './ceremony.ts';
 import { act, type Judged, memoryFor, never } from './decide.ts';
-import { alarm, exchangeAcknowledgements, exchangeFreshness } from './follower.ts';
+import { acknowledgeLog, alarm, exchangeFreshness, hearPeers } from './follower.ts';
 import { judge } from './judge.ts';
 import type { ChainView } from './judgement.ts';
 import { isSettled, mayHaveForgotten } from './memory.ts';
@@ -26,7 +26,8 @@ const MS_IN_SECOND = 1_000;
 export async function workOnce(session: Session, tell: Tell): Promise<void> {
   const { engine, trying } = session;
   if (engine.state().invited === null) return;
-  await trying('coordinator', () => exchangeAcknowledgements(session));
+  await trying('coordinator', () => acknowledgeLog(session));
+  await trying('peers', () => hearPeers(session));
   await trying('ceremony', () => repeatCeremony(session));
   await trying('freshness', () => exchangeFreshness(session));
   if (session.pinned() !== null && ceremonyDone(engine.state().treasury)) {
