@@ -3,11 +3,13 @@
  * to look into it and to pay from it that start no process of their own.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterAll, beforeAll } from 'vitest';
-import { ask, type OperatorClient } from '../coordinator/operator-client.ts';
+import { createTRPCClient, httpLink, type TRPCClient } from '@trpc/client';
+import { afterAll, afterEach, beforeAll } from 'vitest';
+import { FILES } from '../coordinator/config.ts';
+import type { OperatorRouter } from '../coordinator/operator-protocol.ts';
 import type { CoordinatorService } from '../coordinator/protocol.ts';
 import { openSealedFile } from '../custody/sealed-file.ts';
 import { fundTreasury, mineBlocks } from '../demo/decisions.ts';
@@ -28,12 +30,15 @@ import type { Bitcoind } from '../regtest/bitcoind.ts';
 import { minerAddress } from '../regtest/network.ts';
 import { until } from '../regtest/wait.ts';
 import { coordinatorDoor } from '../signer-agent/adapters/coordinator.ts';
-import { type AgentClient, askAgent } from '../signer-agent/agent-client.ts';
 import { type Keystore, openKeystore } from '../signer-agent/keystore.ts';
+import { type AgentRouter, SOCKET_NAME } from '../signer-agent/local-protocol.ts';
+import { failureOfCall } from '../transport/trpc-failure.ts';
+import { SOCKET_URL, unixFetch } from '../transport/trpc-fetch.ts';
 import { bitcoindBinary } from './bitcoind-available.ts';
 
 /** A world takes half a minute on a machine that does much else. */
 export const WORLD_MS_MAX = 240_000;
+const TAIL_CHARS = 2_000;
 
 export interface WorldOptions {
   quorum: Quorum;
@@ -59,6 +64,9 @@ export function sharedWorld(options: WorldOptions): () => World {
     await fundTreasury(world, coinsBtc);
     await registerLps(world, ['lp-one']);
   }, WORLD_MS_MAX);
+  afterEach(async ({ task }) => {
+    if (task.result?.state === 'fail' && dir !== undefined) await showLogs(dir);
+  });
   afterAll(async () => {
     await world?.stop();
     if (dir !== undefined) await rm(dir, { recursive: true, force: true });
@@ -69,22 +77,69 @@ export function sharedWorld(options: WorldOptions): () => World {
   };
 }
 
+/** Ends of the processes' logs, where a test failed. */
+async function showLogs(dir: string): Promise<void> {
+  for (const name of (await readdir(dir)).filter((each) => each.endsWith('.log'))) {
+    const text = await readFile(path.join(dir, name), 'utf8');
+    if (text !== '') process.stderr.write(`${name}: ${text.slice(-TAIL_CHARS)}\n`);
+  }
+}
+
+/** Clients by socket: a poll must not open a connection of its own each time. */
+const coordinators = new Map<string, TRPCClient<OperatorRouter>>();
+const agents = new Map<string, TRPCClient<AgentRouter>>();
+
 /** One question to the coordinator over its socket. @throws Failure of the coordinator */
 export async function askCoordinator<T>(
   world: World,
-  question: (client: OperatorClient) => Promise<{ json?: unknown }>,
+  question: (client: TRPCClient<OperatorRouter>) => Promise<{ json?: unknown }>,
 ): Promise<T> {
-  const { json } = await ask({ dir: world.coordinator.dir }, question);
+  const { json } = await callCoordinator(world, question);
   return json as T;
 }
 
+/** The same, with the answer as it comes. */
+export async function callCoordinator<T>(
+  world: World,
+  question: (client: TRPCClient<OperatorRouter>) => Promise<T>,
+): Promise<T> {
+  const socket = path.join(world.coordinator.dir, FILES.socket);
+  const client = coordinators.get(socket) ?? createTRPCClient<OperatorRouter>(linkTo(socket));
+  coordinators.set(socket, client);
+  try {
+    return await question(client);
+  } catch (cause) {
+    throw failureOfCall(cause, 'COORDINATOR_UNREACHABLE');
+  }
+}
+
 /** One question to an agent over its socket. @throws Failure of the agent */
+export async function callSeat<T>(
+  world: World,
+  seatId: string,
+  question: (client: TRPCClient<AgentRouter>) => Promise<T>,
+): Promise<T> {
+  const socket = path.join(homeOf(world, seatId).dir, SOCKET_NAME);
+  const client = agents.get(socket) ?? createTRPCClient<AgentRouter>(linkTo(socket));
+  agents.set(socket, client);
+  try {
+    return await question(client);
+  } catch (cause) {
+    throw failureOfCall(cause, 'AGENT_UNREACHABLE');
+  }
+}
+
+function linkTo(socket: string) {
+  return { links: [httpLink({ url: SOCKET_URL, fetch: unixFetch(socket) })] };
+}
+
+/** One question to an agent whose answer is a value. */
 export async function askSeat<T>(
   world: World,
   seatId: string,
-  question: (client: AgentClient) => Promise<unknown>,
+  question: (client: TRPCClient<AgentRouter>) => Promise<{ json?: unknown }>,
 ): Promise<T> {
-  const { json } = await askAgent(homeOf(world, seatId).dir, question);
+  const { json } = await callSeat(world, seatId, question);
   return json as T;
 }
 
@@ -109,6 +164,10 @@ export async function rowsOf(world: World): Promise<Row[]> {
   return proposals;
 }
 
+export function rowOf(world: World, id: string): Promise<Row> {
+  return askCoordinator<Row>(world, (client) => client.show.query({ id }));
+}
+
 /** Waits until a proposal is as `is` says; a coordinator that is away or busy is asked again. */
 export function untilRow(
   world: World,
@@ -118,7 +177,10 @@ export function untilRow(
 ): Promise<Row> {
   return until(
     `${what} of ${id.slice(0, 8)}`,
-    async () => (await whenReached(rowsOf(world)))?.find((row) => row.id === id && is(row)),
+    async () => {
+      const row = await whenReached(rowOf(world, id));
+      return row !== null && is(row) ? row : null;
+    },
     STEP_MS_MAX,
   );
 }
@@ -191,8 +253,23 @@ export async function proposed(
   return { ...paid, id };
 }
 
-/** Mines one block and waits until the coordinator sees the proposal in it. */
+/** Waits until both nodes hold a proposal's transaction, mined or not: what the coordinator means to send may not be sent yet. */
+export async function untilSent(world: World, id: string): Promise<Row> {
+  const row = await untilRow(world, id, 'the broadcast', isOut);
+  const { first, second } = world.network;
+  for (const node of [first, second]) {
+    await until(
+      `the transaction of ${id.slice(0, 8)}`,
+      () => node.rpc('getrawtransaction', [row.txid]).catch(() => null),
+      STEP_MS_MAX,
+    );
+  }
+  return row;
+}
+
+/** Mines one block with the proposal in it and waits until the coordinator sees it there. */
 export async function confirmed(world: World, id: string): Promise<Row> {
+  await untilSent(world, id);
   await mineBlocks(world, 1);
   return untilRow(world, id, 'its block', ({ state }) => state === 'confirmed');
 }
