@@ -7,7 +7,7 @@ import { proposalPsbt } from '../descriptors/proposal-psbt.ts';
 import { decodePsbt } from '../descriptors/psbt.ts';
 import { sat } from '../policies/units.ts';
 import { strangerScript } from '../test/spend-scenario.ts';
-import { medianMs } from './measure.ts';
+import { mediansMs, task } from './measure.ts';
 import { type BenchProposal, benchProposal } from './proposal.ts';
 
 const FEERATE = 2_000n;
@@ -41,21 +41,18 @@ export async function benchBuild(payees: number, coins: number, runs: number): P
     throw new Error('the two did not build the same');
   }
   const fresh = () => makeDeriver(scenario.deriver.descriptor);
-  return {
-    payees,
-    coins,
-    weir: await medianMs(
-      runs,
+  const medians = await mediansMs(runs, {
+    weir: task(
       () => scenario.deriver,
       (deriver) => build(proposal, to, deriver),
     ),
-    weirCold: await medianMs(runs, fresh, (deriver) => build(proposal, to, deriver)),
-    scure: await medianMs(
-      runs,
+    weirCold: task(fresh, (deriver) => build(proposal, to, deriver)),
+    scure: task(
       () => proposal,
-      () => bareScure(proposal, to),
+      (each) => bareScure(each, to),
     ),
-  };
+  });
+  return { payees, coins, ...medians };
 }
 
 function build(

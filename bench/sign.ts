@@ -15,7 +15,7 @@ import { spendFromPsbt } from '../descriptors/spend-from-psbt.ts';
 import { judge } from '../signer-agent/judge.ts';
 import type { JudgeInput } from '../signer-agent/judgement.ts';
 import { accountOf } from '../test/treasury-scenario.ts';
-import { medianMs } from './measure.ts';
+import { mediansMs, task } from './measure.ts';
 import { type NodeSigner, startNodeSigner } from './node-signer.ts';
 import { type BenchProposal, benchProposal } from './proposal.ts';
 
@@ -69,21 +69,18 @@ async function measured(
   // Once unmeasured: what is compiled and loaded on the way is nobody's speed.
   requireSame(path(proposal.warm()), node === null ? null : await node.sign(text), proposal);
   scureSigned(proposal);
-  return {
-    inputs,
-    agent: await medianMs(runs, () => proposal.cold(), path),
-    agentWarm: await medianMs(runs, () => proposal.warm(), path),
-    stages: await stagesOf(proposal, key, runs),
-    node:
-      node === null
-        ? null
-        : await medianMs(
-            runs,
-            () => text,
-            (psbt) => node.sign(psbt),
-          ),
-    scure: await medianMs(runs, () => proposal, scureSigned),
+  const stages = await stagesOf(proposal, key, runs);
+  const ours = {
+    agent: task(() => proposal.cold(), path),
+    agentWarm: task(() => proposal.warm(), path),
+    scure: task(() => proposal, scureSigned),
   };
+  if (node === null) return { inputs, ...(await mediansMs(runs, ours)), node: null, stages };
+  const theirs = task(
+    () => text,
+    (psbt) => node.sign(psbt),
+  );
+  return { inputs, ...(await mediansMs(runs, { ...ours, node: theirs })), stages };
 }
 
 /** Signs as an agent's spending key does: a child of the branch for each input, in bulk. */
@@ -133,32 +130,29 @@ async function stagesOf(
     previousTxs.map((raw) => parsePreviousTx(raw)).map((tx) => [tx.txid, tx]),
   );
   const text = base64.encode(built.psbt);
-  return {
-    decode: await medianMs(
-      runs,
+  return mediansMs(runs, {
+    decode: task(
       () => text,
       (psbt) => {
         decodePsbt(psbtBytes(psbt));
         for (const raw of previousTxs) parsePreviousTx(raw);
       },
     ),
-    derive: await medianMs(runs, () => proposal.cold(), coinsOf),
-    rebuild: await medianMs(runs, warm, (input) =>
+    derive: task(() => proposal.cold(), coinsOf),
+    rebuild: task(warm, (input) =>
       buildUnsignedTx(built.proposal.intent.plan, paid, input.deriver),
     ),
-    read: await medianMs(
-      runs,
+    read: task(
       () => decodePsbt(built.psbt),
       (psbt) => spendFromPsbt(psbt, previous, deriver, { indexMax: coins.length }),
     ),
-    judge: await medianMs(runs, () => proposal.cold(), judge),
-    sign: await medianMs(
-      runs,
+    judge: task(() => proposal.cold(), judge),
+    sign: task(
       () => coins,
-      () => key(unsignedTx, coins),
+      (each) => key(unsignedTx, each),
     ),
-    encode: await medianMs(runs, warm, (input) => encoded(input, unsignedTx, coins, signatures)),
-  };
+    encode: task(warm, (input) => encoded(input, unsignedTx, coins, signatures)),
+  });
 }
 
 function coinsOf({ state, deriver }: JudgeInput): SpentCoin[] {
