@@ -11,7 +11,7 @@ import { codeClass, type Reason } from '../policies/reason.ts';
 import type { ProposalState } from '../policies/treasury.ts';
 import { parcelHashOf } from './judge.ts';
 import type { Judgement } from './judgement.ts';
-import { mayHaveForgotten, ownMemory } from './memory.ts';
+import { mayBeSigned, ownMemory } from './memory.ts';
 import { type Parcel, requireWallet, type Session } from './session.ts';
 
 /** Code classes in one verdict (`verdictBody`). */
@@ -34,8 +34,7 @@ export async function act(session: Session, state: ProposalState, judged: Judged
       await ask(session, state);
       return;
     case 'refuse':
-      if (mayHaveForgotten(session.engine.state(), state, judgement.facts?.tipHeight ?? null))
-        return;
+      if (mayBeSigned(session.engine.state(), state, judgement.facts?.tipHeight ?? null)) return;
       await refuse(session, state.id, {
         by: 'agent',
         initiator: state.proposal.initiator,

@@ -60,7 +60,7 @@ export async function refuseHere(session: Session, id: string, note: string): Pr
     if (subject === undefined) throw new Failure('NOT_FOUND', `nothing has the id ${id}`);
     const tipHeight = (await session.chain([]).catch(() => null))?.tipHeight ?? null;
     const spend = proposals.get(id);
-    if (spend !== undefined && mayHaveForgotten(state, spend, tipHeight)) {
+    if (spend !== undefined && mayHaveForgotten(state, spend.entrySeq, tipHeight)) {
       throw new Failure('NOT_READY', 'this agent may have signed that before it was restored');
     }
     const { initiator } = subject;
@@ -74,11 +74,15 @@ export async function refuseHere(session: Session, id: string, note: string): Pr
   });
 }
 
-/** The proposal as any standard signer reads it (BIP-174), previous transactions embedded. */
+/**
+ * The proposal as any standard signer reads it (BIP-174), previous transactions embedded. On a device's seat
+ * its coins are bound from here on: once the file is out, a signature may exist.
+ */
 export async function exportPsbt(session: Session, id: string): Promise<Uint8Array> {
   const state = spendOf(session, id);
   const { judgement, parcel } = await judged(session, state);
   if (judgement.decision === 'refuse') throw refusedBy(judgement.reasons);
+  if (session.engine.parts.keystore.holder === 'device') await bindExported(session, id);
   const deriver = session.deriver();
   const places = judgement.inputs.map(({ branch, index }) => deriver.at(branch, index));
   const previous = parcel.previousTxs.map((raw) => parsePreviousTx(raw));
@@ -88,6 +92,19 @@ export async function exportPsbt(session: Session, id: string): Promise<Uint8Arr
     deriver,
     places,
   );
+}
+
+async function bindExported({ engine }: Session, id: string): Promise<void> {
+  await engine.inTurn(async () => {
+    const state = engine.state();
+    const target = state.treasury.proposals.get(id);
+    if (target === undefined || state.exported.has(id)) return;
+    if (state.refused.has(id) || state.never.has(id)) {
+      throw new Failure('WRONG_STATE', 'this agent refused that id, for good');
+    }
+    const outpoints = target.proposal.prevouts.map(({ outpoint }) => outpoint);
+    await engine.record([{ kind: 'exported', proposalId: id, root: target.root, outpoints }]);
+  });
 }
 
 /**

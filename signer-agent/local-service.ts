@@ -12,6 +12,7 @@ import { OVERLAY_FILE } from './init.ts';
 import { KEYSTORE_FILE } from './keystore.ts';
 import type { AgentService, Answer } from './local-protocol.ts';
 import {
+  confirmedWallet,
   exportOf,
   lookAt,
   lookAtAddress,
@@ -21,7 +22,7 @@ import {
   lookAtPending,
   lookAtStatus,
 } from './looks.ts';
-import { requireWallet, type Session } from './session.ts';
+import type { Session } from './session.ts';
 import { exportWallet } from './wallet-export.ts';
 
 const MS_IN_SECOND = 1_000;
@@ -55,7 +56,7 @@ function looks(session: Session): Looks {
     address: (index) => lookAtAddress(session, index),
     exportProposal: (id) => exportOf(session, id),
     async exportWallet(format) {
-      const text = exportWallet(requireWallet(session.pinned()).record, format);
+      const text = exportWallet(confirmedWallet(session).record, format);
       return { json: { format, wallet: text }, text, exit: EXIT.done };
     },
   };

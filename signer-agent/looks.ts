@@ -5,12 +5,18 @@ import { everyEntry } from '../journal/journal.ts';
 import { Failure } from '../policies/failure.ts';
 import type { LogEntry } from '../policies/log-entry.ts';
 import { type Approval, proposalTxid } from '../policies/proposal.ts';
-import { type AuthorizationState, ceremonyDone, type ProposalState } from '../policies/treasury.ts';
+import {
+  type AuthorizationState,
+  ceremonyDone,
+  type ProposalState,
+  policyAt,
+} from '../policies/treasury.ts';
 import { walletRecordHash } from '../policies/wallet-record.ts';
 import { judgeDecision } from './authorization-act.ts';
 import { checkWalletRecord } from './ceremony-check.ts';
 import { memoryFor } from './decide.ts';
 import { exportPsbt, spendOf } from './guardian-acts.ts';
+import type { Judgement, PinnedWallet } from './judgement.ts';
 import type { Answer, CeremonyAnswer, ReviewAnswer } from './local-protocol.ts';
 import { isSettled } from './memory.ts';
 import { ownEvent } from './own-event.ts';
@@ -87,12 +93,23 @@ export async function lookAtPending(session: Session): Promise<Answer> {
   const found = new Map<string, Shown>();
   for (const state of [...treasury.proposals.values()].slice(-JUDGED_MAX)) {
     if (isSettled(engine.state(), state.id) || state.broadcast !== null) continue;
-    found.set(state.id, (await judged(session, state)).judgement);
+    const judgement = await judgedOrNull(session, state);
+    if (judgement !== null) found.set(state.id, judgement);
   }
   for (const state of [...treasury.authorizations.values()].slice(-JUDGED_MAX)) {
     if (state.passedAtSeq === null) found.set(state.id, await judgeDecision(session, state));
   }
   return shown(pendingView(engine.state(), chain?.tipHeight ?? null, found));
+}
+
+/** One parcel that the coordinator holds back must not hide everything else that waits. */
+async function judgedOrNull(session: Session, state: ProposalState): Promise<Judgement | null> {
+  try {
+    return (await judged(session, state)).judgement;
+  } catch (cause) {
+    if (!(cause instanceof Failure)) throw cause;
+    return null;
+  }
 }
 
 export async function lookAtLimits(session: Session): Promise<Answer> {
@@ -115,21 +132,46 @@ export async function lookAt(session: Session, id: string): Promise<ReviewAnswer
   throw new Failure('NOT_FOUND', `this agent's log holds nothing with the id ${id}`);
 }
 
-/** Address of the treasury, derived here: at an index, or the first one after all that hold coins. */
-export async function lookAtAddress(session: Session, index: number | null): Promise<Answer> {
-  const { engine } = session;
-  requireWallet(session.pinned());
-  if (!ceremonyDone(engine.state().treasury)) {
+/**
+ * The wallet that may be paid to: pinned under the own MAC, and the one that every guardian confirmed.
+ *
+ * @throws Failure NOT_READY, SIGNATURE_INVALID, WRONG_STATE
+ */
+export function confirmedWallet(session: Session): PinnedWallet {
+  const { treasury } = session.engine.state();
+  const wallet = requireWallet(session.pinned());
+  if (wallet.integrity === 'mac-wrong') {
+    throw new Failure('SIGNATURE_INVALID', 'the wallet record on this disk fails its MAC');
+  }
+  if (!ceremonyDone(treasury) || treasury.wallet === null) {
     throw new Failure(
       'NOT_READY',
       'not every guardian confirmed the wallet: pay nothing to it yet',
     );
   }
+  if (walletRecordHash(treasury.wallet) !== wallet.recordHash) {
+    throw new Failure('WRONG_STATE', 'the log holds another wallet than the one confirmed here');
+  }
+  return wallet;
+}
+
+/** Address of the treasury, derived here: at an index, or the first one after all that hold coins. */
+export async function lookAtAddress(session: Session, index: number | null): Promise<Answer> {
+  const { engine } = session;
+  confirmedWallet(session);
+  const { treasury } = engine.state();
+  const chain = await session.chain([]).catch(() => null);
+  const { gap } = policyAt(treasury, chain?.tipHeight ?? 0).policy.inputs;
   const used = (await engine.parts.node?.coins().catch(() => [])) ?? [];
   const next = used
     .filter(({ branch }) => branch === 0)
     .reduce((highest, coin) => Math.max(highest, coin.index + 1), 0);
   const at = index ?? next;
+  // D7: what is paid to further out, no agent signs for until the policy's gap is wider.
+  const furthest = gap + (chain?.changeIndexUsed ?? -1) + 1;
+  if (at > furthest) {
+    throw new Failure('INPUT_INVALID', `index ${at} is beyond ${furthest}, where the gap ends`);
+  }
   const address = session.deriver().address(0, at);
   return { json: { index: at, address }, text: address, exit: EXIT.done };
 }

@@ -22,6 +22,8 @@ export interface AgentState {
   pinned: OwnEventOf<'pinned'> | null;
   /** Outpoint -> root of the intent this agent reserved it for. */
   reserved: ReadonlyMap<string, string>;
+  /** Proposals given to this seat's device: their signatures may exist, whatever is imported. */
+  exported: ReadonlySet<string>;
   lockTimeSigned: number;
   released: ReadonlyMap<string, OwnEventOf<'released'>>;
   refused: ReadonlyMap<string, OwnEventOf<'refused'>>;
@@ -62,6 +64,7 @@ export const EMPTY_STATE: AgentState = {
   keyRecord: null,
   pinned: null,
   reserved: new Map(),
+  exported: new Set(),
   lockTimeSigned: 0,
   released: new Map(),
   refused: new Map(),
@@ -110,6 +113,7 @@ export function remember(state: AgentState, event: OwnEvent): AgentState {
     case 'pinned':
       return { ...state, pinned: event };
     case 'reserved':
+    case 'exported':
     case 'released':
     case 'refused':
     case 'never':
@@ -142,16 +146,18 @@ export function remember(state: AgentState, event: OwnEvent): AgentState {
 }
 
 type Decided = OwnEventOf<
-  'reserved' | 'released' | 'refused' | 'never' | 'asked' | 'approved-here'
+  'reserved' | 'exported' | 'released' | 'refused' | 'never' | 'asked' | 'approved-here'
 >;
 
 function decided(state: AgentState, event: Decided): AgentState {
   switch (event.kind) {
     case 'reserved': {
-      const reserved = new Map(state.reserved);
-      for (const outpoint of event.outpoints) reserved.set(outpoint, event.root);
       const lockTimeSigned = Math.max(state.lockTimeSigned, event.lockTime);
-      return { ...state, reserved, lockTimeSigned };
+      return { ...state, reserved: reservedAfter(state, event), lockTimeSigned };
+    }
+    case 'exported': {
+      const exported = new Set(state.exported).add(event.proposalId);
+      return { ...state, reserved: reservedAfter(state, event), exported };
     }
     case 'released':
       return { ...state, released: new Map(state.released).set(event.proposalId, event) };
@@ -166,6 +172,15 @@ function decided(state: AgentState, event: Decided): AgentState {
       return { ...state, approvedHere: new Map(state.approvedHere).set(subject, event) };
     }
   }
+}
+
+function reservedAfter(
+  { reserved }: AgentState,
+  { outpoints, root }: OwnEventOf<'reserved' | 'exported'>,
+): ReadonlyMap<string, string> {
+  const next = new Map(reserved);
+  for (const outpoint of outpoints) next.set(outpoint, root);
+  return next;
 }
 
 type Held = OwnEventOf<'automation' | 'proved-fresh' | 'unlocked-here' | 'pause-cleared'>;
@@ -300,12 +315,21 @@ function isLocked({ automation, treasury }: AgentState, tipHeight: number | null
 }
 
 /**
- * Whether this agent may have signed what its journal does not show: then its no would free coins and
- * orders that its own signature still binds (H5).
+ * Whether a signature of this seat may exist that its journal does not show, forgotten or made by its device:
+ * then its no would free coins and orders that the signature still binds (H3, H5).
  */
+export function mayBeSigned(
+  state: AgentState,
+  { id, entrySeq }: { id: string; entrySeq: number },
+  tipHeight: number | null,
+): boolean {
+  return mayHaveForgotten(state, entrySeq, tipHeight) || state.exported.has(id);
+}
+
+/** Whether this agent may have forgotten what it said on the entry (H5). */
 export function mayHaveForgotten(
   state: AgentState,
-  { entrySeq }: { entrySeq: number },
+  entrySeq: number,
   tipHeight: number | null,
 ): boolean {
   return entrySeq <= state.forgottenUpTo || isLocked(state, tipHeight);

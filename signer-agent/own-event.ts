@@ -43,6 +43,13 @@ export const ownEvent = z.discriminatedUnion('kind', [
     lockTime: height,
     parcelHash: hex32,
   }),
+  /** Before a device may sign: from here on a signature may be in a file that nobody here sees. */
+  z.strictObject({
+    kind: z.literal('exported'),
+    proposalId: hex32,
+    root: hex32,
+    outpoints: z.array(outpoint).min(1).max(500),
+  }),
   /** Before a signature leaves: exactly what will be sent, now and at every repetition (A6, K1). */
   z.strictObject({
     kind: z.literal('released'),

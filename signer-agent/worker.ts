@@ -10,7 +10,7 @@ import { act, type Judged, memoryFor, never } from './decide.ts';
 import { acknowledgeLog, alarm, exchangeFreshness, hearPeers } from './follower.ts';
 import { judge } from './judge.ts';
 import type { ChainView } from './judgement.ts';
-import { isSettled, mayHaveForgotten } from './memory.ts';
+import { isSettled, mayBeSigned } from './memory.ts';
 import { dueNotices } from './notices.ts';
 import { unsentPosts } from './outbox.ts';
 import type { OwnEvent } from './own-event.ts';
@@ -21,6 +21,8 @@ export type Tell = (notice: Extract<OwnEvent, { kind: 'notified' }>) => Promise<
 
 /** Judgements of one round; what is left waits for the next. */
 const JUDGEMENTS_MAX = 50;
+/** Notices of one round: a hook takes seconds, and a flood of them must not hold up the work. */
+const NOTICES_MAX = 5;
 const MS_IN_SECOND = 1_000;
 
 export async function workOnce(session: Session, tell: Tell): Promise<void> {
@@ -32,7 +34,10 @@ export async function workOnce(session: Session, tell: Tell): Promise<void> {
   await trying('freshness', () => exchangeFreshness(session));
   if (session.pinned() !== null && ceremonyDone(engine.state().treasury)) {
     await trying('own node', () => lookAround(session));
-    for (const state of openProposals(session).slice(0, JUDGEMENTS_MAX)) {
+    // What the device has is its guardian's to import: judging it again would only crowd out others.
+    const { exported } = engine.state();
+    const open = openProposals(session).filter(({ id }) => !exported.has(id));
+    for (const state of open.slice(0, JUDGEMENTS_MAX)) {
       await trying(`proposal ${state.id}`, () => judgeAndAct(session, state.id));
     }
   }
@@ -112,8 +117,8 @@ async function lookAround(session: Session): Promise<void> {
   await engine.inTurn(async () => {
     await engine.record([...strangeSpends(session, chain), ...newDecisions(session, chain)]);
     for (const state of openProposals(session)) {
-      const forgets = mayHaveForgotten(engine.state(), state, chain.tipHeight);
-      if (!forgets && state.proposal.expiryHeight < chain.tipHeight) await never(session, state.id);
+      const bound = mayBeSigned(engine.state(), state, chain.tipHeight);
+      if (!bound && state.proposal.expiryHeight < chain.tipHeight) await never(session, state.id);
     }
   });
 }
@@ -141,7 +146,7 @@ function strangeSpends({ engine }: Session, chain: ChainView): OwnEvent[] {
 async function tellAll(session: Session, tell: Tell): Promise<void> {
   const { engine } = session;
   const chain = session.pinned() === null ? null : await session.chain([]);
-  for (const notice of dueNotices(engine.state(), chain)) {
+  for (const notice of dueNotices(engine.state(), chain).slice(0, NOTICES_MAX)) {
     // Written first: told once at most, and never twice after a crash.
     await engine.inTurn(() => engine.record([notice]));
     await tell(notice);

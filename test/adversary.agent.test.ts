@@ -2,7 +2,9 @@
 import { expect, test } from 'vitest';
 import { signStatement } from '../policies/statement.ts';
 import { memoryFor } from '../signer-agent/decide.ts';
-import { refuseHere, tripHere, unlockHere } from '../signer-agent/guardian-acts.ts';
+import { exportPsbt, refuseHere, tripHere, unlockHere } from '../signer-agent/guardian-acts.ts';
+import { localService } from '../signer-agent/local-service.ts';
+import { lookAtAddress, lookAtPending } from '../signer-agent/looks.ts';
 import type { OwnEvent } from '../signer-agent/own-event.ts';
 import { agentOfAna, type RunningAgent } from './adversary-agent.ts';
 import { validBatch } from './hostile-spend.ts';
@@ -103,4 +105,95 @@ test('gives no final word while it may have forgotten what it signed', async () 
   await ana.round();
   expect(ana.words()).toEqual([]);
   await expect(refuseHere(ana.session, batch.id, '')).rejects.toMatchObject({ code: 'NOT_READY' });
+});
+
+test('promises nothing about a spend that it gave to its device to sign', async () => {
+  const s = judgeScenario();
+  const batch = validBatch(s);
+  const ana = await agentOfAna(s, { holder: 'device' });
+  ana.hands.parcels.set(batch.id, batch);
+  await ana.round();
+  expect((await exportPsbt(ana.session, batch.id)).length).toBeGreaterThan(100);
+  // The signed file may lie anywhere: what it binds is free only once the chain says so.
+  ana.hands.chain = { tipHeight: TIP + 101 };
+  await ana.round();
+  expect(ana.words()).not.toContain('never');
+  expect(ana.words()).not.toContain('refused');
+  s.t.append(s.t.verdict('ben', batch.id, 'never'));
+  s.t.append(s.t.verdict('cleo', batch.id, 'never'));
+  const { intent } = batch.proposal;
+  if (intent.kind !== 'withdrawal_batch') throw new Error('a batch');
+  const coin = s.coins[1];
+  if (coin === undefined) throw new Error('a treasury of several coins');
+  const again = s.batch(intent.orders, { coins: [coin] });
+  ana.hands.parcels.set(again.id, again);
+  ana.hands.chain = {};
+  await ana.round();
+  expect(ana.words().at(-1)).toBe('refused');
+  await expect(exportPsbt(ana.session, again.id)).rejects.toThrow('W-OUT-PAID-BEFORE');
+});
+
+test('shows what waits although the coordinator holds one parcel back', async () => {
+  const s = judgeScenario();
+  const hidden = validBatch(s);
+  const ana = await agentOfAna(s);
+  await ana.round();
+  const { json } = await lookAtPending(ana.session);
+  expect(json).toMatchObject([{ id: hidden.id, decision: 'not-judged' }]);
+});
+
+test('shows no address and exports no wallet that its own secret does not vouch for', async () => {
+  const s = judgeScenario();
+  const { wallet } = s.t;
+  const confirmation = s.t.treasury.seats.get('ana')?.confirmation ?? null;
+  if (confirmation === null) throw new Error('the ceremony is over');
+  const forged: OwnEvent = { kind: 'pinned', record: wallet, mac: hashOf('forged'), confirmation };
+  const ana = await agentOfAna(s, { first: [forged] });
+  await ana.round();
+  await expect(lookAtAddress(ana.session, 0)).rejects.toMatchObject({ code: 'SIGNATURE_INVALID' });
+  const service = localService(ana.session, () => undefined);
+  await expect(service.exportWallet('core')).rejects.toMatchObject({ code: 'SIGNATURE_INVALID' });
+});
+
+test('shows no address that is so far out that the policy would never spend from it', async () => {
+  const s = judgeScenario();
+  const ana = await agentOfAna(s);
+  await ana.round();
+  expect((await lookAtAddress(ana.session, 150)).exit).toBe(0);
+  await expect(lookAtAddress(ana.session, 1_000_000)).rejects.toMatchObject({
+    code: 'INPUT_INVALID',
+  });
+});
+
+test('exports no wallet that not every guardian confirmed', async () => {
+  const s = judgeScenario();
+  const at = s.t.entries.findIndex(({ body }) => body.kind === 'wallet-recorded');
+  s.t.entries.length = at + 1;
+  const ana = await agentOfAna(s);
+  await ana.round();
+  const service = localService(ana.session, () => undefined);
+  await expect(service.exportWallet('core')).rejects.toMatchObject({ code: 'NOT_READY' });
+});
+
+test('tells its guardian a few things in a round, however many the coordinator logs', async () => {
+  const s = judgeScenario();
+  const ana = await agentOfAna(s);
+  for (let n = 0; n < 30; n += 1) {
+    const authorization = {
+      schema: 'weir.authorization/v1' as const,
+      treasuryId: s.t.id,
+      network: s.t.params.network,
+      seq: s.t.treasury.seq + 1,
+      epoch: 1,
+      policyHash: s.t.params.policyHash,
+      expiryHeight: TIP + 100,
+      initiator: 'olga',
+      intent: { kind: 'breaker' as const, action: 'trip' as const },
+    };
+    s.t.append({ kind: 'authorization-proposed', authorization });
+  }
+  await ana.round();
+  expect(ana.hands.told).toHaveLength(5);
+  await ana.round();
+  expect(ana.hands.told).toHaveLength(10);
 });

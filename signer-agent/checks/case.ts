@@ -47,9 +47,10 @@ export function caseOf(input: JudgeInput): Case {
   const all = families(treasury, spends, height);
   const txid = proposalTxid(state.proposal);
   const root = treasury.proposals.get(state.root) ?? null;
+  const bound = new Set([...memory.signed, ...memory.signedOutpoints.values()]);
   const others = all
     .filter((family) => family.root.id !== state.root)
-    .map((family) => unlessSignedHere(family, memory.signed, { spends, height }));
+    .map((family) => unlessBoundHere(family, bound, { spends, height }));
   const first = cameFirst(state, root);
   const out = new Set((chain?.spends ?? []).map((each) => each.txid));
   return {
@@ -69,7 +70,7 @@ export function caseOf(input: JudgeInput): Case {
       (family) =>
         family.root.entrySeq < first ||
         family.variants.some(
-          ({ id, proposal }) => memory.signed.has(id) || out.has(proposalTxid(proposal)),
+          ({ id, proposal }) => bound.has(id) || out.has(proposalTxid(proposal)),
         ),
     ),
     seen: chain?.spends.some((each) => each.txid === txid) === true ? 'out' : 'not-out',
@@ -85,15 +86,15 @@ function cameFirst({ entrySeq, proposal }: ProposalState, root: ProposalState | 
 }
 
 /**
- * Others' word that they never sign an intent does not free what this agent signed itself: one liar among
- * them could still complete it. Only the chain does.
+ * Others' word that they never sign an intent does not free what this agent signed itself, or gave to its
+ * device: one liar among them could still complete it. Only the chain does.
  */
-function unlessSignedHere(
+function unlessBoundHere(
   family: Family,
-  signed: ReadonlySet<string>,
+  bound: ReadonlySet<string>,
   { spends, height }: Pick<Case, 'spends' | 'height'>,
 ): Family {
-  const mine = family.variants.some(({ id }) => signed.has(id));
+  const mine = family.variants.some(({ id }) => bound.has(id));
   if (!mine || family.fate.is !== 'dead') return family;
   const spent = spends.get(family.root.proposal.intent.plan.anchor)?.height ?? null;
   const byChain = spent !== null && height - spent + 1 >= BURIED_DEPTH;
