@@ -25,6 +25,11 @@ export function labelOf(text: string, what: string): string {
   return parsed(label, text, what);
 }
 
+export function breakerActionOf(text: string): 'trip' | 'reset' {
+  if (text === 'trip' || text === 'reset') return text;
+  throw new Failure('INPUT_INVALID', 'a breaker takes trip or reset');
+}
+
 export function countOf(text: string, what: string): number {
   if (!/^(0|[1-9][0-9]{0,8})$/.test(text)) {
     throw new Failure('INPUT_INVALID', `${what} must be a whole number`);

@@ -7,6 +7,7 @@ import { type AuthorizationIntent, lpRegistration } from '../policies/intent.ts'
 import { signedSchema } from '../policies/statement.ts';
 import {
   amountOf,
+  breakerActionOf,
   countOf,
   entryOf,
   feerateOf,
@@ -68,7 +69,7 @@ export function proposeCommand(): Command {
   );
   decisionVerb(
     propose.command('breaker <action>').description('trip or reset the breaker'),
-    (action) => ({ kind: 'breaker', action: z.enum(['trip', 'reset']).parse(action) }),
+    (action) => ({ kind: 'breaker', action: breakerActionOf(action) }),
   );
   return propose;
 }
