@@ -19,11 +19,12 @@ import type { Head, JournalEntry } from '../journal/entry.ts';
 import { readHeadFile } from '../journal/head-file.ts';
 import { everyEntry } from '../journal/journal.ts';
 import { openJournal } from '../journal/level-journal.ts';
-import { makeOrder, scriptOfAddress, secretOfText } from '../lp/order.ts';
+import { scriptOfAddress, secretOfText } from '../lp/order.ts';
 import { toWire } from '../policies/canonical-json.ts';
 import { Failure } from '../policies/failure.ts';
-import type { LpOrder } from '../policies/intent.ts';
+import { type LpOrder, lpOrderBody } from '../policies/intent.ts';
 import type { LogEntry } from '../policies/log-entry.ts';
+import { signStatement } from '../policies/statement.ts';
 import { EMPTY_TREASURY, type Treasury } from '../policies/treasury.ts';
 import { applyEntry } from '../policies/treasury-fold.ts';
 import type { Bitcoind } from '../regtest/bitcoind.ts';
@@ -227,7 +228,9 @@ export async function signedOrder(
     expiryHeight: 100_000,
     ...change,
   };
-  return { order: makeOrder(fields, secret, randomBytes(32)), address };
+  // Not by the LP's own command, which signs nothing that would be refused.
+  const body = lpOrderBody.parse(fields);
+  return { order: signStatement('lp-order', body, secret, randomBytes(32)), address };
 }
 
 async function lpSecret(world: World, file: string): Promise<Uint8Array> {
