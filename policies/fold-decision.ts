@@ -80,8 +80,31 @@ export function approve(treasury: Treasury, approval: Approval, seq: number): Tr
     throw new Failure('INPUT_INVALID', `approves ${body.subject}, which the log does not hold`);
   }
   refuseWhen(spokeBefore(asked.approvals, approval), `${body.signerId} spoke before`);
+  refuseWhen(overtaken(treasury, asked), 'something else was decided since: propose it anew');
   const approvals = [...asked.approvals, approval];
   return pass(treasury, { ...asked, approvals }, seq);
+}
+
+/**
+ * Whether the same was decided otherwise since this was proposed: who said yes then may not now, and one more
+ * yes must not bring back what was replaced. (Policies follow each other anyway.)
+ */
+export function overtaken({ authorizations }: Treasury, state: AuthorizationState): boolean {
+  const { entrySeq, passedAtSeq: passed } = state;
+  const { intent } = state.authorization;
+  if (passed !== null) return false;
+  const since = [...authorizations.values()]
+    .filter(({ passedAtSeq }) => (passedAtSeq ?? 0) > entrySeq)
+    .map((each) => each.authorization.intent);
+  if (intent.kind === 'breaker' && intent.action === 'reset') {
+    return since.some((each) => each.kind === 'breaker' && each.action === 'trip');
+  }
+  if (intent.kind !== 'registry_change') return false;
+  const named = new Set(intent.entries.map(({ body }) => body.lpId));
+  return since.some(
+    (each) =>
+      each.kind === 'registry_change' && each.entries.some(({ body }) => named.has(body.lpId)),
+  );
 }
 
 /** Acts on an authorization in the entry that brings the last approval it needs, and only once. */

@@ -6,6 +6,7 @@ import { evaluateAuthorization } from '../policies/authorization.ts';
 import { diffPolicies, type PolicyDiff } from '../policies/diff.ts';
 import type { SlackRow } from '../policies/evaluate.ts';
 import { Failure } from '../policies/failure.ts';
+import { overtaken } from '../policies/fold-decision.ts';
 import type { AuthorizationIntent, LpRegistration } from '../policies/intent.ts';
 import { emptyOverlay, type Overlay } from '../policies/overlay.ts';
 import { type Policy, parsePolicy } from '../policies/policy.ts';
@@ -87,6 +88,7 @@ export function judgeAuthorization(input: AuthorizationInput): AuthorizationJudg
     ...checkEnvelope(input, policy),
     ...policyReasons,
     ...content.reasons,
+    ...sinceReasons(input),
     ...rejections(input),
     ...patience(input, policy),
     ...(verdict.kind === 'refuse' ? verdict.reasons : []),
@@ -181,6 +183,13 @@ function patience(input: AuthorizationInput, policy: Policy): Reason[] {
     ...missingAcknowledgements(input, state.entrySeq),
     ...(chain === null ? [] : checkTip(chain, policy, now)),
   ];
+}
+
+/** The fold takes no yes to it any more. */
+function sinceReasons({ treasury, state }: AuthorizationInput): Reason[] {
+  return overtaken(treasury, state)
+    ? [reason('W-ENV-INTENT', 'something else was decided about it since')]
+    : [];
 }
 
 function rejections({ state, memory, pinned }: AuthorizationInput): Reason[] {

@@ -4,6 +4,7 @@ import { type AuthorizationIntent } from '../policies/intent.ts';
 import { parsePolicy, policyHash } from '../policies/policy.ts';
 import { type Authorization, authorizationId } from '../policies/proposal.ts';
 import {
+  keyOf,
   policyText,
   registrationOf,
   type TreasuryScenario,
@@ -106,4 +107,38 @@ test('one owner of two seats counts once where a decision comes into force', () 
   expect(t.treasury.registry.has('lp-new')).toBe(false);
   yes(t, 'cleo', id);
   expect(t.treasury.registry.has('lp-new')).toBe(true);
+});
+
+test('refuses a late yes to re-arm a breaker that was tripped again since', () => {
+  const t = treasuryScenario({ threshold: 2, of: 3 });
+  t.authorize({ kind: 'breaker', action: 'trip' });
+  const left = asked(t, { kind: 'breaker', action: 'reset' });
+  yes(t, 'ana', left);
+  t.authorize({ kind: 'breaker', action: 'reset' });
+  t.authorize({ kind: 'breaker', action: 'trip' });
+  expect(() => yes(t, 'ben', left)).toThrow('decided since');
+  expect(t.treasury.breaker).toBe('tripped');
+});
+
+test('refuses a late yes to a key of an LP that has another one since', () => {
+  const t = treasuryScenario({ threshold: 2, of: 3 });
+  const keyed = (name: string): AuthorizationIntent => ({
+    kind: 'registry_change',
+    entries: [registrationOf(t.params, 'lp-one', { key: keyOf(name) }, name)],
+  });
+  const left = asked(t, keyed('stolen'));
+  yes(t, 'ana', left);
+  t.authorize(keyed('new'));
+  expect(() => yes(t, 'ben', left)).toThrow('decided since');
+  expect(t.treasury.registry.get('lp-one')?.at(-1)?.key).toBe(keyOf('new'));
+});
+
+test('hears a third yes to what two already decided', () => {
+  const t = treasuryScenario({ threshold: 2, of: 3 });
+  const id = t.authorize({
+    kind: 'registry_change',
+    entries: [registrationOf(t.params, 'lp-one')],
+  });
+  yes(t, 'cleo', id);
+  expect(t.treasury.authorizations.get(id)?.approvals).toHaveLength(3);
 });
