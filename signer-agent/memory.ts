@@ -30,6 +30,8 @@ export interface AgentState {
   never: ReadonlyMap<string, OwnEventOf<'never'>>;
   asked: ReadonlyMap<string, OwnEventOf<'asked'>>;
   approvedHere: ReadonlyMap<string, OwnEventOf<'approved-here'>>;
+  /** What its guardian had approved before stopping it: a trip stops that, too. */
+  approvedBeforeTrip: ReadonlySet<string>;
   automation: Automation;
   pauseClearedAt: number;
   /** Of a restored agent: what it said on entries up to here it may have forgotten, so it signs none of them. */
@@ -71,6 +73,7 @@ export const EMPTY_STATE: AgentState = {
   never: new Map(),
   asked: new Map(),
   approvedHere: new Map(),
+  approvedBeforeTrip: new Set(),
   automation: {
     state: 'on',
     why: '',
@@ -189,7 +192,13 @@ function held(state: AgentState, event: Held): AgentState {
   const { automation } = state;
   switch (event.kind) {
     case 'automation':
-      return { ...state, automation: automationAfter(automation, event) };
+      return {
+        ...state,
+        automation: automationAfter(automation, event),
+        ...(event.state === 'tripped' && {
+          approvedBeforeTrip: new Set(state.approvedHere.keys()),
+        }),
+      };
     case 'proved-fresh':
       return automation.state === 'locked' && automation.nonce === event.nonce
         ? {
@@ -284,7 +293,9 @@ export function ownMemory(
     refused: new Set([...state.refused.keys(), ...state.never.keys()]),
     signed: new Set(state.released.keys()),
     approvedHere: new Set(
-      [...state.approvedHere.values()].map((event) => event.approval.body.subject),
+      [...state.approvedHere.keys()].filter(
+        (subject) => state.automation.tripped === 'no' || !state.approvedBeforeTrip.has(subject),
+      ),
     ),
     lockTimeSigned: state.lockTimeSigned,
     frozen: state.frozen,

@@ -1,5 +1,6 @@
 /** Attacks on an agent's memory: a trip undone from outside, an unlock without a look, a word it cannot give. */
 import { expect, test } from 'vitest';
+import { proposalTxid } from '../policies/proposal.ts';
 import { signStatement } from '../policies/statement.ts';
 import { memoryFor } from '../signer-agent/decide.ts';
 import { exportPsbt, refuseHere, tripHere, unlockHere } from '../signer-agent/guardian-acts.ts';
@@ -196,4 +197,21 @@ test('tells its guardian a few things in a round, however many the coordinator l
   expect(ana.hands.told).toHaveLength(5);
   await ana.round();
   expect(ana.hands.told).toHaveLength(10);
+});
+
+test('signs nothing that its guardian approved before stopping it', async () => {
+  const s = judgeScenario();
+  const ana = await agentOfAna(s);
+  const batch = validBatch(s);
+  ana.hands.parcels.set(batch.id, batch);
+  const subject = { id: batch.id, proposal: batch.proposal, txid: proposalTxid(batch.proposal) };
+  const approval = s.t.approval('ana', 'guardian', subject);
+  s.t.append({ kind: 'approval', approval });
+  await ana.engine.record([{ kind: 'approved-here', approval }]);
+  await tripHere(ana.session);
+  await ana.round();
+  expect(ana.words()).toEqual(['asks']);
+  await unlockHere(ana.session);
+  await ana.round();
+  expect(ana.words()).toContain('signed');
 });
