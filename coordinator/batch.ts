@@ -7,7 +7,7 @@ import { BLOCKS_PER_DAY } from '../policies/rules/payees.ts';
 import { registrationAt, type Treasury } from '../policies/treasury.ts';
 import { chosenDraft, type Draft, type DraftTerms, draftsPaying } from './draft.ts';
 import type { Situation } from './facts.ts';
-import { spendableCoins, spendBounds } from './spendable.ts';
+import { nextChangeIndex, spendableCoins, spendBounds } from './spendable.ts';
 
 /** Who proposes a batch that nobody asked for by hand. */
 export const QUEUE_INITIATOR = 'queue';
@@ -52,19 +52,30 @@ export function batchOffer(situation: Situation, terms: DraftTerms): BatchOffer 
 
 /** Orders of the log that nothing pays or paid, with a valid registration and time left. */
 function payableOrders(situation: Situation, leftOut: Map<string, string>): readonly LpOrder[] {
-  const { treasury, view, vault, all, policy } = situation;
+  const { treasury, view, vault, all } = situation;
   const taken = takenOrders(all);
+  const ownMax = ownIndexMax(situation);
   return [...treasury.queue.values()].filter(({ body, key }) => {
     if (taken.has(body.orderId)) return false;
     const registration = registrationAt(treasury, body.lpId, view.tipHeight);
     const why = [
       [body.expiryHeight <= view.tipHeight, `expired at ${body.expiryHeight}`],
       [registration?.key !== key, `not signed by the registered key of ${body.lpId}`],
-      [vault.deriver.find(body.script, policy.inputs.gap) !== null, 'pays an address of our own'],
+      [vault.deriver.find(body.script, ownMax) !== null, 'pays an address of our own'],
     ].find(([broken]) => broken === true)?.[1];
     if (typeof why === 'string') leftOut.set(body.orderId, why);
     return why === undefined;
   });
+}
+
+/** How far beyond used places an output is read as our own (descriptors/spend-from-psbt.ts), and more. */
+const OWN_AHEAD = 100;
+
+/** As far out as an agent, or the check of the own work, finds a place of ours. */
+function ownIndexMax(situation: Situation): number {
+  const coins = situation.view.coins.map(({ index }) => index);
+  const used = Math.max(nextChangeIndex(situation), ...coins);
+  return used + situation.policy.inputs.gap + OWN_AHEAD;
 }
 
 interface Room {
