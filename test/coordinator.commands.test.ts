@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { parseQuestion } from '../cli/policy-question.ts';
 import { coordinatorCommands } from '../coordinator/commands.ts';
 import { FILES } from '../coordinator/config.ts';
 import { operatorKeyFile } from '../coordinator/operator-key.ts';
@@ -12,7 +13,9 @@ import { operatorService } from '../coordinator/operator-service.ts';
 import type { RequestGate } from '../coordinator/request-auth.ts';
 import { sealFile } from '../custody/sealed-file.ts';
 import { toWire } from '../policies/canonical-json.ts';
+import { evaluate } from '../policies/evaluate.ts';
 import type { LpOrder } from '../policies/intent.ts';
+import { parsePolicy } from '../policies/policy.ts';
 import { sat } from '../policies/units.ts';
 import { serveUnix } from '../transport/trpc-server.ts';
 import { coordinatorDesk, type Desk, SETTINGS } from './coordinator-desk.ts';
@@ -168,7 +171,11 @@ test('an order is queued, proposed in a batch, shown, and its coins are reserved
       },
     ],
   });
-  expect(await json('show', id)).toMatchObject({
+  const shown = await json('show', id);
+  // What it was asked is what `weir policy explain --proposal` reads.
+  const policy = parsePolicy(policyText(['ana', 'ben', 'cleo']));
+  expect(evaluate(parseQuestion(JSON.stringify(shown), policy)).kind).toBe('ok');
+  expect(shown).toMatchObject({
     initiator: 'queue',
     payees: [{ amountSat: '100000', authority: { kind: 'lp-order', lpId: 'lp-one' } }],
     change: { index: 0 },
