@@ -5,7 +5,7 @@
 import { Failure } from './failure.ts';
 import { claimSeat, confirmSeat, joinSeat, openCeremony, recordWallet } from './fold-ceremony.ts';
 import { approve, hearVerdict, propose, proposeAuthorization } from './fold-decision.ts';
-import { withEntry, withProposal } from './fold-step.ts';
+import { refuseWhen, withEntry, withProposal } from './fold-step.ts';
 import type { LogEntry, LogEvent, LogEventOf } from './log-entry.ts';
 import type { ProposalState, Treasury } from './treasury.ts';
 
@@ -78,14 +78,19 @@ function progressed(target: ProposalState, event: Progress): ProposalState {
   switch (event.kind) {
     case 'contributed': {
       const { contribution } = event;
+      const { seatId } = contribution;
+      refuseWhen(target.contributions.has(seatId), `${seatId} signed ${target.id} before`);
       return {
         ...target,
         contributions: withEntry(target.contributions, contribution.seatId, contribution),
       };
     }
     case 'contribution-faulty':
+      refuseWhen(target.faults.has(event.seatId), `${event.seatId} was named for it before`);
       return { ...target, faults: withEntry(target.faults, event.seatId, event.input) };
     case 'broadcast-intended':
+      // Once: nobody fills everybody's disk with the same transaction again and again.
+      refuseWhen(target.broadcast !== null, `${target.id} is on its way already`);
       return { ...target, broadcast: { txid: event.txid, rawTx: event.rawTx, answer: null } };
     case 'broadcast-answered':
       return target.broadcast === null
