@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import path from 'node:path';
+import { TRPCError } from '@trpc/server';
 import { printJson, printNote } from '../console/print.ts';
 import { openJournal } from '../journal/level-journal.ts';
 import { BrokenInvariant, Failure } from '../policies/failure.ts';
@@ -145,7 +146,13 @@ export async function contextOf(
   const header = request.headers[REQUEST_HEADER];
   if (typeof header !== 'string' || procedure === 'claimSeat') return { service, seatId: null };
   const input = request.body === '' ? (url.searchParams.get('input') ?? '') : request.body;
-  return { service, seatId: await gate.admit({ header, procedure, input }) };
+  try {
+    return { service, seatId: await gate.admit({ header, procedure, input }) };
+  } catch (cause) {
+    if (!(cause instanceof Failure)) throw cause;
+    // Who calls wrongly is told so: a status of 500 would say that this side is broken.
+    throw new TRPCError({ code: 'UNAUTHORIZED', message: cause.message, cause });
+  }
 }
 
 /** The node's wallet is named by the treasury; its network was checked at init and is checked again. */

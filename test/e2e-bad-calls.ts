@@ -155,7 +155,7 @@ export const CALLS: readonly [what: string, call: Wire, status: number, code: st
   [
     'a header that is no request',
     () => ({ procedure: 'acknowledgements', method: 'GET', headers: { [REQUEST_HEADER]: 'AAAA' } }),
-    500,
+    401,
     'REQUEST_REFUSED',
   ],
   [
@@ -165,41 +165,41 @@ export const CALLS: readonly [what: string, call: Wire, status: number, code: st
       method: 'GET',
       headers: { [REQUEST_HEADER]: 'A'.repeat(5_000) },
     }),
-    500,
+    401,
     'REQUEST_REFUSED',
   ],
   [
     'a seat that does not exist',
     (world) =>
       signedCall(world, { procedure: 'acknowledgements', method: 'GET' }, { seatId: 'zoe' }),
-    500,
+    401,
     'REQUEST_REFUSED',
   ],
   [
     'another seat’s name',
     (world) =>
       signedCall(world, { procedure: 'acknowledgements', method: 'GET' }, { seatId: 'ben' }),
-    500,
+    401,
     'REQUEST_REFUSED',
   ],
   [
     'a signature for another treasury',
     (world) =>
       signedCall(world, { procedure: 'acknowledgements', method: 'GET' }, { treasuryId: NOTHING }),
-    500,
+    401,
     'REQUEST_REFUSED',
   ],
   [
     'a signature for another procedure',
     (world) =>
       signedCall(world, { procedure: 'acknowledgements', method: 'GET' }, { procedure: 'log' }),
-    500,
+    401,
     'REQUEST_REFUSED',
   ],
   [
     'a signature over another body',
     (world) => signedCall(world, { procedure: 'postVerdict', body: '{}' }, { bodyHash: NOTHING }),
-    500,
+    401,
     'REQUEST_REFUSED',
   ],
   [
@@ -210,14 +210,14 @@ export const CALLS: readonly [what: string, call: Wire, status: number, code: st
         { procedure: 'acknowledgements', method: 'GET' },
         { unixTimeMs: Date.now() - 86_400_000 },
       ),
-    500,
+    401,
     'REQUEST_REPLAYED',
   ],
   [
     'a signature with one bit wrong',
     async (world) =>
       spoilt(await signedCall(world, { procedure: 'acknowledgements', method: 'GET' })),
-    500,
+    401,
     'REQUEST_REFUSED',
   ],
   [

@@ -36,7 +36,7 @@ describeWithBitcoind('bad input', () => {
   test('over the wire: refuses a signed request that is sent a second time', async () => {
     const call = await signedCall(world(), { procedure: 'acknowledgements', method: 'GET' });
     expect(await answerTo(world(), call)).toEqual({ status: 200, code: null });
-    expect(await answerTo(world(), call)).toEqual({ status: 500, code: 'REQUEST_REPLAYED' });
+    expect(await answerTo(world(), call)).toEqual({ status: 401, code: 'REQUEST_REPLAYED' });
     expect(await changed(world(), before)).toEqual([]);
   });
 
