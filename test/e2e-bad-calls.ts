@@ -108,7 +108,9 @@ async function claimWithWrongToken(world: World): Promise<Call> {
     seatId: 'ana',
     identityKey: (await ana(world)).identityKey,
     protocol: { min: 1, max: 1 },
+    version: '0.1.0',
     genesisHash: null,
+    tipHeight: null,
     unixTime: Math.floor(Date.now() / 1_000),
   };
   const claim = (await ana(world)).say('seat-claim', body);
@@ -151,7 +153,7 @@ export const CALLS: readonly [what: string, call: Wire, status: number, code: st
     401,
     'UNAUTHORIZED',
   ],
-  ['a token that opens no seat', claimWithWrongToken, 400, 'BAD_REQUEST'],
+  ['a token that opens no seat', claimWithWrongToken, 400, 'REQUEST_REFUSED'],
   [
     'a header that is no request',
     () => ({ procedure: 'acknowledgements', method: 'GET', headers: { [REQUEST_HEADER]: 'AAAA' } }),
