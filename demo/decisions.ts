@@ -79,6 +79,27 @@ export function untilProposal(
   );
 }
 
+/**
+ * Waits until both nodes hold a proposal's transaction: the coordinator writes that it will send before it
+ * does, and a block mined in between would be without it.
+ */
+export async function untilSent(world: World, id: string): Promise<ProposalRow> {
+  const row = await untilProposal(
+    world,
+    id,
+    'the broadcast',
+    ({ state }) => state === 'broadcast' || state === 'confirmed',
+  );
+  for (const node of [world.network.first, world.network.second]) {
+    await until(
+      `the transaction of ${id.slice(0, 8)}`,
+      () => node.rpc<string>('getrawtransaction', [row.txid]).catch(() => null),
+      STEP_MS_MAX,
+    );
+  }
+  return row;
+}
+
 /** Waits until a seat's agent has the entry that a person is to decide on. */
 export async function untilKnown(world: World, seatId: string, id: string): Promise<void> {
   await until(

@@ -11,6 +11,7 @@ import {
   operatorApproves,
   type ProposalRow,
   untilProposal,
+  untilSent,
 } from './decisions.ts';
 import { plantTheft, readLog } from './hostile.ts';
 import { queueOrder, registerLps, signOrder } from './lps.ts';
@@ -73,7 +74,7 @@ async function chapterBatch(world: World, teller: Teller): Promise<void> {
   const { id } = await coordinatorJson<{ id: string }>(world, ['propose', 'batch']);
   teller.tell(`proposed ${id.slice(0, 16)}; the operator approves`);
   await operatorApproves(world, id);
-  const sent = await untilProposal(world, id, 'broadcast', isOut);
+  const sent = await untilSent(world, id);
   teller.tell(`signed by ${sent.signed.join(' and ')}, broadcast as ${sent.txid}`);
   await confirmed(world, teller, { id, what: 'batch of five withdrawals' });
   teller.tell(await balanceLine(world));
@@ -130,7 +131,7 @@ async function chapterLarge(world: World, teller: Teller): Promise<void> {
   for (const line of stdout.trimEnd().split('\n')) teller.tell(`| ${line}`);
   await guardianApproves(world, guardian, id);
   teller.tell(`${guardian} approved with the approval key`);
-  await untilProposal(world, id, 'broadcast', isOut);
+  await untilSent(world, id);
   await confirmed(world, teller, { id, what: 'withdrawal above the limit' });
 }
 
@@ -138,12 +139,12 @@ async function chapterBump(world: World, teller: Teller): Promise<void> {
   teller.chapter('A spend gets stuck and is bumped (RBF)');
   await queueOrder(world, 'lp-one', { amountSat: '650000', to: await minerAddress(world.network) });
   const { id } = await coordinatorJson<{ id: string }>(world, ['propose', 'batch']);
-  const stuck = await untilProposal(world, id, 'broadcast', isOut);
+  const stuck = await untilSent(world, id);
   teller.tell(`stuck in the mempool: ${stuck.txid}, fee ${satText(BigInt(stuck.feeSat))}`);
   const bump = await coordinatorJson<{ id: string }>(world, [
     ...['propose', 'bump', '--of', id, '--feerate', '12000'],
   ]);
-  const sent = await untilProposal(world, bump.id, 'broadcast', isOut);
+  const sent = await untilSent(world, bump.id);
   teller.tell(`replaced by ${sent.txid}, fee ${satText(BigInt(sent.feeSat))}`);
   await confirmed(world, teller, { id: bump.id, what: 'fee bump' });
   const first = await untilProposal(world, id, 'the end', ({ state }) => state === 'dead');
@@ -252,10 +253,6 @@ async function receiveDescriptor(world: World): Promise<string> {
   ]);
   const rows = JSON.parse(wallet) as { desc: string; internal: boolean }[];
   return rows.find(({ internal }) => !internal)?.desc ?? '';
-}
-
-function isOut({ state }: ProposalRow): boolean {
-  return state === 'broadcast' || state === 'confirmed';
 }
 
 function lastSeat(world: World): string {

@@ -13,6 +13,7 @@ import {
   operatorApproves,
   untilKnown,
   untilProposal,
+  untilSent,
 } from '../demo/decisions.ts';
 import { queueOrder, registerLps } from '../demo/lps.ts';
 import { weir } from '../demo/weir-process.ts';
