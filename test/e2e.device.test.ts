@@ -127,12 +127,7 @@ describeWithBitcoind('a seat on a device', () => {
       const signedFile = path.join(world.dir, 'signed.psbt');
       await writeFile(signedFile, Buffer.from(signed, 'base64'));
       await agentJson(world, 'cleo', ['import', signedFile]);
-      const sent = await untilProposal(
-        world,
-        id,
-        'broadcast',
-        ({ state }) => state === 'broadcast',
-      );
+      const sent = await untilSent(world, id);
       expect(new Set(sent.signed)).toEqual(new Set(['ana', 'cleo']));
       await mineBlocks(world, 1);
       await untilProposal(world, id, 'its block', ({ state }) => state === 'confirmed');
