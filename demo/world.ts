@@ -176,7 +176,16 @@ async function initCoordinator(world: World, policy: string): Promise<void> {
     ...['--quorum', `${quorum.threshold}-of-${quorum.of}`],
     ...['--seats', SEATS.slice(0, quorum.of).join(','), '--policy', policyFile],
     ...['--operator', OPERATOR, '--operator-passphrase-file', passphrase],
-    ...['--listen', listen, '--url', `http://${listen}`, '--fallback-feerate', '2000'],
+    ...[
+      '--listen',
+      listen,
+      '--url',
+      `http://${listen}`,
+      '--fallback-feerate',
+      '2000',
+      '--poll-ms',
+      '400',
+    ],
     ...(await nodeFlags(world, network.first)),
   ]);
 }
@@ -236,7 +245,7 @@ async function initAgent(world: World, seatId: string, flags: readonly string[])
 async function setPoll(dir: string): Promise<void> {
   const file = path.join(dir, 'config.yaml');
   const text = await readFile(file, 'utf8');
-  await writeFile(file, text.replace(/^poll_ms: .*$/m, 'poll_ms: 300'));
+  await writeFile(file, text.replace(/^poll_ms: .*$/m, 'poll_ms: 500'));
 }
 
 async function joinAgent(world: World, seatId: string): Promise<void> {

@@ -11,14 +11,15 @@ export async function judgeDecision(
   state: AuthorizationState,
 ): Promise<AuthorizationJudgement> {
   const { engine } = session;
-  const { treasury, heads, decisionsSeen } = engine.state();
   const chain = await session.chain([]);
+  // One moment for everything: the log may have gone on while the node was asked.
+  const { treasury, heads, decisionsSeen } = engine.state();
   return judgeAuthorization({
     pinned: requireWallet(session.pinned()),
     heads,
     acknowledgements: session.heard(),
     treasury,
-    state,
+    state: treasury.authorizations.get(state.id) ?? state,
     chain,
     memory: memoryFor(session, state.authorization.initiator, chain?.tipHeight ?? null),
     overlay: engine.parts.overlay,

@@ -203,11 +203,12 @@ async function wholeLog({ engine }: Session): Promise<LogEntry[]> {
   return log;
 }
 
-async function reviewSpend(session: Session, state: ProposalState): Promise<ReviewAnswer> {
+async function reviewSpend(session: Session, seen: ProposalState): Promise<ReviewAnswer> {
   const { engine } = session;
   const { keystore, overlay, book } = engine.parts;
+  const { judgement } = await judged(session, seen);
   const memory = engine.state();
-  const { judgement } = await judged(session, state);
+  const state = spendOf(session, seen.id);
   const given = isSettled(memory, state.id) || memory.approvedHere.has(state.id);
   const step = nextStepOf(judgement, given ? 'given' : 'open');
   const nextStep: NextStep = step === 'signs' && keystore.holder === 'device' ? 'device' : step;
@@ -234,14 +235,15 @@ async function reviewSpend(session: Session, state: ProposalState): Promise<Revi
   return { ...shown(view, exitOf(given ? 'given' : judgement.decision)), approves };
 }
 
-async function reviewDecision(session: Session, state: AuthorizationState): Promise<ReviewAnswer> {
+async function reviewDecision(session: Session, seen: AuthorizationState): Promise<ReviewAnswer> {
   const { engine } = session;
+  const judgement = await judgeDecision(session, seen);
+  const chain = await session.chain([]);
   const memory = engine.state();
-  const judgement = await judgeDecision(session, state);
+  const state = memory.treasury.authorizations.get(seen.id) ?? seen;
   const given = isSettled(memory, state.id) || memory.approvedHere.has(state.id);
   const done = given || state.passedAtSeq !== null;
   const step = nextStepOf(judgement, done ? 'given' : 'open');
-  const chain = await session.chain([]);
   const view = reviewOfAuthorization({
     judgement,
     state,

@@ -15,6 +15,7 @@ import { walletRecordHash } from '../policies/wallet-record.ts';
 import type { Engine } from './engine.ts';
 import type { ChainView, JudgeInput, PinnedWallet } from './judgement.ts';
 import { acknowledgementsHere } from './log-follow.ts';
+import { makePace, type Pace } from './turns.ts';
 
 export type Parcel = JudgeInput['parcel'];
 
@@ -39,6 +40,7 @@ export interface Session {
   hear(values: readonly Acknowledgement[]): void;
   /** Null where this agent has no node. @throws Failure BITCOIND_… when it has one that does not answer. */
   chain(outpoints: readonly string[]): Promise<ChainView | null>;
+  isDue: Pace;
   /** What went wrong last, by what was tried; a success takes it away. */
   troubles: Map<string, Failure>;
   /** Runs work; a Failure becomes the trouble of that name, anything else is thrown on. */
@@ -102,6 +104,7 @@ export function openSession(
       }
       return node.view(outpoints);
     },
+    isDue: makePace(),
     troubles,
     async trying(name, work) {
       try {

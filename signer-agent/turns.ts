@@ -45,6 +45,20 @@ export function makeTurns(): Turns {
   };
 }
 
+/** Whether a thing is due again: its `state` changed, or `msMax` went by since it was due last. */
+export type Pace = (name: string, state: string, msMax: number) => boolean;
+
+export function makePace(): Pace {
+  const done = new Map<string, { state: string; atMs: number }>();
+  return (name, state, msMax) => {
+    const before = done.get(name);
+    const atMs = performance.now();
+    if (before?.state === state && atMs - before.atMs < msMax) return false;
+    done.set(name, { state, atMs });
+    return true;
+  };
+}
+
 function withResolvers(): { promise: Promise<void>; resolve: () => void } {
   const waiting: (() => void)[] = [];
   const promise = new Promise<void>((resolve) => waiting.push(resolve));

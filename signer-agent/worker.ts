@@ -23,17 +23,20 @@ export type Tell = (notice: Extract<OwnEvent, { kind: 'notified' }>) => Promise<
 const JUDGEMENTS_MAX = 50;
 /** Notices of one round: a hook takes seconds, and a flood of them must not hold up the work. */
 const NOTICES_MAX = 5;
+/** While nothing is open or new: an acknowledgement that was lost is sent again after this. */
+const QUIET_MS = 3_000;
 const MS_IN_SECOND = 1_000;
 
 export async function workOnce(session: Session, tell: Tell): Promise<void> {
   const { engine, trying } = session;
   if (engine.state().invited === null) return;
-  await trying('coordinator', () => acknowledgeLog(session));
-  await trying('peers', () => hearPeers(session));
-  await trying('ceremony', () => repeatCeremony(session));
-  await trying('freshness', () => exchangeFreshness(session));
+  await exchange(session);
+  let chain: ChainView | null = null;
   if (session.pinned() !== null && ceremonyDone(engine.state().treasury)) {
-    await trying('own node', () => lookAround(session));
+    await trying('own node', async () => {
+      chain = await session.chain([]);
+      if (chain !== null) await lookAround(session, chain);
+    });
     // What the device has is its guardian's to import: judging it again would only crowd out others.
     const { exported } = engine.state();
     const open = openProposals(session).filter(({ id }) => !exported.has(id));
@@ -42,7 +45,30 @@ export async function workOnce(session: Session, tell: Tell): Promise<void> {
     }
   }
   await trying('outbox', () => post(session));
-  await trying('hook', () => tellAll(session, tell));
+  await trying('hook', () => tellAll(session, chain, tell));
+}
+
+/** What coordinator and peers are told and asked: at once when something is open or new, else now and then. */
+async function exchange(session: Session): Promise<void> {
+  const { engine, trying, isDue } = session;
+  const { treasury, automation } = engine.state();
+  const open =
+    openProposals(session).length > 0 || undecided(session) || automation.state === 'locked';
+  if (isDue('acknowledge', treasury.hash, QUIET_MS)) {
+    await trying('coordinator', () => acknowledgeLog(session));
+  }
+  if (open || isDue('peers', treasury.hash, QUIET_MS)) {
+    await trying('peers', () => hearPeers(session));
+  }
+  await trying('ceremony', () => repeatCeremony(session));
+  if (open || isDue('freshness', treasury.hash, QUIET_MS)) {
+    await trying('freshness', () => exchangeFreshness(session));
+  }
+}
+
+function undecided({ engine }: Session): boolean {
+  const { authorizations } = engine.state().treasury;
+  return [...authorizations.values()].some(({ passedAtSeq }) => passedAtSeq === null);
 }
 
 /** Judges one proposal as everything stands now, without acting. */
@@ -51,12 +77,14 @@ export async function judged(session: Session, state: ProposalState): Promise<Ju
   const parcel = await session.parcel(state.id);
   const outpoints = state.proposal.prevouts.map(({ outpoint }) => outpoint);
   const chain = await session.chain(outpoints);
+  // One moment for everything: the log may have gone on while the parcel and the node were asked.
+  const { treasury, heads } = engine.state();
   const judgement = judge({
     pinned: requireWallet(session.pinned()),
     deriver: session.deriver(),
-    treasury: engine.state().treasury,
-    heads: engine.state().heads,
-    state,
+    treasury,
+    heads,
+    state: treasury.proposals.get(state.id) ?? state,
     parcel,
     chain,
     memory: memoryFor(session, state.proposal.initiator, chain?.tipHeight ?? null),
@@ -110,10 +138,8 @@ function openProposals({ engine }: Session): readonly ProposalState[] {
 }
 
 /** K3 and H3: spends nobody knows of, and proposals that nobody will sign any more. */
-async function lookAround(session: Session): Promise<void> {
+async function lookAround(session: Session, chain: ChainView): Promise<void> {
   const { engine } = session;
-  const chain = await session.chain([]);
-  if (chain === null) return;
   await engine.inTurn(async () => {
     await engine.record([...strangeSpends(session, chain), ...newDecisions(session, chain)]);
     for (const state of openProposals(session)) {
@@ -143,9 +169,8 @@ function strangeSpends({ engine }: Session, chain: ChainView): OwnEvent[] {
     ]);
 }
 
-async function tellAll(session: Session, tell: Tell): Promise<void> {
+async function tellAll(session: Session, chain: ChainView | null, tell: Tell): Promise<void> {
   const { engine } = session;
-  const chain = session.pinned() === null ? null : await session.chain([]);
   for (const notice of dueNotices(engine.state(), chain).slice(0, NOTICES_MAX)) {
     // Written first: told once at most, and never twice after a crash.
     await engine.inTurn(() => engine.record([notice]));

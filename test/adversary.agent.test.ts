@@ -1,11 +1,13 @@
 /** Attacks on an agent's memory: a trip undone from outside, an unlock without a look, a word it cannot give. */
 import { expect, test } from 'vitest';
+import { EXIT } from '../console/exit-code.ts';
 import { proposalTxid } from '../policies/proposal.ts';
 import { signStatement } from '../policies/statement.ts';
 import { memoryFor } from '../signer-agent/decide.ts';
+import { followOnce } from '../signer-agent/follower.ts';
 import { exportPsbt, refuseHere, tripHere, unlockHere } from '../signer-agent/guardian-acts.ts';
 import { localService } from '../signer-agent/local-service.ts';
-import { lookAtAddress, lookAtPending } from '../signer-agent/looks.ts';
+import { lookAt, lookAtAddress, lookAtPending } from '../signer-agent/looks.ts';
 import type { OwnEvent } from '../signer-agent/own-event.ts';
 import { agentOfAna, type RunningAgent } from './adversary-agent.ts';
 import { validBatch } from './hostile-spend.ts';
@@ -214,4 +216,27 @@ test('signs nothing that its guardian approved before stopping it', async () => 
   await unlockHere(ana.session);
   await ana.round();
   expect(ana.words()).toContain('signed');
+});
+
+test('a review judges one moment, though the log goes on while the node is asked', async () => {
+  const s = judgeScenario();
+  const ana = await agentOfAna(s);
+  const batch = validBatch(s);
+  ana.hands.parcels.set(batch.id, batch);
+  await followOnce(ana.session, 0);
+  const asked = ana.session.chain.bind(ana.session);
+  let isFirst = true;
+  ana.session.chain = async (outpoints) => {
+    const view = await asked(outpoints);
+    if (isFirst) {
+      isFirst = false;
+      s.t.append(s.t.verdict('ben', batch.id, 'asks'));
+      await followOnce(ana.session, 0);
+    }
+    return view;
+  };
+  const review = await lookAt(ana.session, batch.id);
+  expect(ana.engine.state().treasury.seq).toBe(s.t.treasury.seq);
+  expect(review.exit).not.toBe(EXIT.refused);
+  expect(review.approves).toMatchObject({ subject: batch.id });
 });

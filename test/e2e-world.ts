@@ -274,7 +274,13 @@ export async function untilSent(world: World, id: string): Promise<Row> {
 export async function confirmed(world: World, id: string): Promise<Row> {
   await untilSent(world, id);
   await mineBlocks(world, 1);
-  return untilRow(world, id, 'its block', ({ state }) => state === 'confirmed');
+  // The row is confirmed by what the node shows, its place by what the log says of it: a moment later.
+  return untilRow(
+    world,
+    id,
+    'its block',
+    ({ state, place }) => state === 'confirmed' && place?.in === 'block',
+  );
 }
 
 /** Payments to an address in the best chain: every block is asked, so that a second one is never missed. */
