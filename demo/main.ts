@@ -1,6 +1,6 @@
 /** `npm run demo`: the whole story on a private network, with visible progress and a readable end. */
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
@@ -52,8 +52,6 @@ async function main(): Promise<void> {
     if (options.keep === true) await keep(world, found);
   } finally {
     await world.stop();
-    const isOurs = options.dir === undefined && options.keep !== true && options.json !== true;
-    if (isOurs) await rm(dir, { recursive: true, force: true });
   }
 }
 
@@ -91,6 +89,8 @@ function finish({ world, binary, spends, seconds }: End): void {
       firstAddress: world.firstAddress,
       spends,
       journals,
+      bitcoinDataDirs: [world.network.first.dataDir, world.network.second.dataDir],
+      dir: world.dir,
       seconds,
     });
     return;
@@ -111,6 +111,7 @@ function finish({ world, binary, spends, seconds }: End): void {
   );
   printLine(`\n${seconds} seconds on ${binary.version}. Journals, hash-chained, one a process:`);
   for (const journal of journals) printLine(`   ${journal}`);
+  printLine(`Everything is in ${world.dir}; delete it when you have seen enough.`);
 }
 
 /** Leaves all processes running until Ctrl-C. */
