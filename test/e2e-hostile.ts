@@ -20,7 +20,15 @@ import type { CoinRef, LpOrder } from '../policies/intent.ts';
 import { proposalId } from '../policies/proposal.ts';
 import { type FeeRate, feerate } from '../policies/units.ts';
 import { until } from '../regtest/wait.ts';
-import { askCoordinator, askSeat, isOut, type Row, untilRow, whenReached } from './e2e-world.ts';
+import {
+  askCoordinator,
+  askSeat,
+  isOut,
+  type Row,
+  untilRow,
+  untilSent,
+  whenReached,
+} from './e2e-world.ts';
 
 export const PLAIN_FEERATE = feerate(2_000n);
 
@@ -196,7 +204,7 @@ export async function untilRefused(
 /** Waits until a proposal is broadcast; where it is not, the failure says what each agent found. */
 export async function untilOut(world: World, id: string, what: string): Promise<Row> {
   try {
-    return await untilRow(world, id, what, isOut);
+    await untilRow(world, id, what, isOut);
   } catch (cause) {
     const found = await Promise.all(
       [...world.agents.values()]
@@ -205,6 +213,8 @@ export async function untilOut(world: World, id: string, what: string): Promise<
     );
     throw new Error(`${what} is not out; ${found.join('; ')}`, { cause });
   }
+  // What the coordinator means to send may not be sent yet: a block mined now would be without it.
+  return untilSent(world, id);
 }
 
 async function reasonsOf(world: World, seatId: string, id: string): Promise<string> {
