@@ -2,11 +2,10 @@
  * What the operator's commands speak to `weir coordinator run` over its Unix socket. Every answer comes as
  * text for a person and as JSON for a script; the command only prints. The socket's mode says who may.
  */
-import { initTRPC, TRPCError } from '@trpc/server';
+import { initTRPC } from '@trpc/server';
 import { z } from 'zod';
 import type { Exit } from '../console/exit-code.ts';
 import { toWire } from '../policies/canonical-json.ts';
-import { Failure } from '../policies/failure.ts';
 import type { AuthorizationIntent, LpOrder } from '../policies/intent.ts';
 import {
   authorizationIntent,
@@ -19,6 +18,7 @@ import {
   satAmount,
 } from '../policies/intent.ts';
 import { type Approval, approval } from '../policies/proposal.ts';
+import { codedShape, throwCoded } from '../transport/trpc-coded.ts';
 import type { SpendRequest } from './propose.ts';
 
 /** Largest request: a registry of a thousand registrations, or a policy. */
@@ -69,24 +69,12 @@ export interface OperatorService {
   decide(value: Approval): Promise<Answer>;
 }
 
-const t = initTRPC.context<{ service: OperatorService }>().create({
-  errorFormatter: ({ shape, error }) => ({
-    ...shape,
-    data: {
-      code: shape.data.code,
-      httpStatus: shape.data.httpStatus,
-      failure: error.cause instanceof Failure ? error.cause.code : null,
-    },
-  }),
-});
+const t = initTRPC.context<{ service: OperatorService }>().create({ errorFormatter: codedShape });
 
 const call = t.procedure.use(
   t.middleware(async ({ next }) => {
     const result = await next();
-    if (!result.ok && result.error.cause instanceof Failure) {
-      const { cause } = result.error;
-      throw new TRPCError({ code: 'BAD_REQUEST', message: cause.message, cause });
-    }
+    if (!result.ok) throwCoded(result.error);
     return result;
   }),
 );

@@ -29,6 +29,7 @@ import {
   seatClaim,
   seatConfirmation,
 } from '../policies/wallet-record.ts';
+import { codedShape, throwCoded } from '../transport/trpc-coded.ts';
 
 /** Entries in one answer of `log`; the agent asks again from where it stands. */
 export const LOG_PAGE_MAX = 200;
@@ -96,24 +97,12 @@ export interface CoordinatorContext {
   seatId: string | null;
 }
 
-const t = initTRPC.context<CoordinatorContext>().create({
-  errorFormatter: ({ shape, error }) => ({
-    ...shape,
-    data: {
-      code: shape.data.code,
-      httpStatus: shape.data.httpStatus,
-      failure: error.cause instanceof Failure ? error.cause.code : null,
-    },
-  }),
-});
+const t = initTRPC.context<CoordinatorContext>().create({ errorFormatter: codedShape });
 
 /** Turns a Failure into an answer that carries its code, and nothing of a stack. */
 const coded = t.middleware(async ({ next }) => {
   const result = await next();
-  if (!result.ok && result.error.cause instanceof Failure) {
-    const { cause } = result.error;
-    throw new TRPCError({ code: 'BAD_REQUEST', message: cause.message, cause });
-  }
+  if (!result.ok) throwCoded(result.error);
   return result;
 });
 

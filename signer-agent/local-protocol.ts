@@ -2,15 +2,15 @@
  * What the agent's own commands speak to `weir signer-agent run` over its Unix socket. Every answer comes
  * as text for a person and as JSON for a script; the command only prints. The socket's mode says who may.
  */
-import { initTRPC, TRPCError } from '@trpc/server';
+import { initTRPC } from '@trpc/server';
 import { z } from 'zod';
 import { type Exit } from '../console/exit-code.ts';
 import { type Invite, invite } from '../coordinator/protocol.ts';
 import { toWire } from '../policies/canonical-json.ts';
-import { Failure } from '../policies/failure.ts';
 import { childIndex, hex32, outpoint } from '../policies/intent.ts';
 import { type Approval, approval, type approvalBody } from '../policies/proposal.ts';
 import { xOnlyKey } from '../policies/statement.ts';
+import { codedShape, throwCoded } from '../transport/trpc-coded.ts';
 
 /** Largest request: a PSBT file with its previous transactions, in base64. */
 export const LOCAL_BODY_BYTES_MAX = 40 * 1024 * 1024;
@@ -63,24 +63,12 @@ export interface AgentService {
   freeze(value: string, change: 'freeze' | 'thaw'): Promise<Answer>;
 }
 
-const t = initTRPC.context<{ service: AgentService }>().create({
-  errorFormatter: ({ shape, error }) => ({
-    ...shape,
-    data: {
-      code: shape.data.code,
-      httpStatus: shape.data.httpStatus,
-      failure: error.cause instanceof Failure ? error.cause.code : null,
-    },
-  }),
-});
+const t = initTRPC.context<{ service: AgentService }>().create({ errorFormatter: codedShape });
 
 const call = t.procedure.use(
   t.middleware(async ({ next }) => {
     const result = await next();
-    if (!result.ok && result.error.cause instanceof Failure) {
-      const { cause } = result.error;
-      throw new TRPCError({ code: 'BAD_REQUEST', message: cause.message, cause });
-    }
+    if (!result.ok) throwCoded(result.error);
     return result;
   }),
 );
