@@ -43,7 +43,10 @@ export interface Session {
   isDue: Pace;
   /** What went wrong last, by what was tried; a success takes it away. */
   troubles: Map<string, Failure>;
-  /** Runs work; a Failure becomes the trouble of that name, anything else is thrown on. */
+  /**
+   * Runs work; a Failure becomes the trouble of that name. A journal that does not take writes, and
+   * anything that is no Failure, is thrown on.
+   */
   trying: (name: string, work: () => Promise<void>) => Promise<void>;
 }
 
@@ -111,7 +114,8 @@ export function openSession(
         await work();
         troubles.delete(name);
       } catch (cause) {
-        if (!(cause instanceof Failure)) throw cause;
+        // What is on disk is unknown until it is opened again: this process has to end.
+        if (!(cause instanceof Failure) || cause.code === 'JOURNAL_LOCKED') throw cause;
         troubles.set(name, cause);
       }
     },

@@ -1,6 +1,7 @@
 /** Attacks on an agent's memory: a trip undone from outside, an unlock without a look, a word it cannot give. */
 import { expect, test } from 'vitest';
 import { EXIT } from '../console/exit-code.ts';
+import { Failure } from '../policies/failure.ts';
 import { proposalTxid } from '../policies/proposal.ts';
 import { signStatement } from '../policies/statement.ts';
 import { memoryFor } from '../signer-agent/decide.ts';
@@ -239,4 +240,19 @@ test('a review judges one moment, though the log goes on while the node is asked
   expect(ana.engine.state().treasury.seq).toBe(s.t.treasury.seq);
   expect(review.exit).not.toBe(EXIT.refused);
   expect(review.approves).toMatchObject({ subject: batch.id });
+});
+
+test('goes on after a node that is away, and stops when its journal does not take what it did', async () => {
+  const s = judgeScenario();
+  const ana = await agentOfAna(s);
+  const batch = validBatch(s);
+  ana.hands.parcels.set(batch.id, batch);
+  ana.hands.node = 'down';
+  await ana.round();
+  expect([...ana.session.troubles.keys()]).toContain('own node');
+  ana.hands.node = 'up';
+  ana.engine.parts.journal.append = () =>
+    Promise.reject(new Failure('JOURNAL_LOCKED', 'the disk is full'));
+  await expect(ana.round()).rejects.toMatchObject({ code: 'JOURNAL_LOCKED' });
+  expect(ana.words()).toEqual([]);
 });
