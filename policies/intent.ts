@@ -85,6 +85,28 @@ export const listedPayee = z.strictObject({
 });
 export type ListedPayee = z.infer<typeof listedPayee>;
 
+/** Channels that one transaction opens: each waits for a peer, and all of them for the slowest. */
+export const CHANNELS_MAX = 10;
+
+/** A Lightning node's public key: 33 bytes, compressed (BOLT 1). */
+export const nodeKey = z.string().regex(/^0[23][0-9a-f]{64}$/, 'must be a compressed public key');
+
+/**
+ * One channel that a `channel_open` funds. Peer, amount and script are what the transaction is checked
+ * against; that LND gave this close address to the peer as upfront shutdown script (BOLT 2) is a claim until
+ * the channel is active.
+ */
+export const channelFunding = z.strictObject({
+  peer: nodeKey,
+  capacitySat: satAmount,
+  /** P2WSH of the channel's 2-of-2 (BOLT 3). */
+  fundingScript: z.string().regex(/^0020[0-9a-f]{64}$/, 'must be a P2WSH script'),
+  /** Where a cooperative close pays: the treasury's receive branch at an index of this channel's own. */
+  closeIndex: childIndex,
+  announced: z.enum(['public', 'private']),
+});
+export type ChannelFunding = z.infer<typeof channelFunding>;
+
 const plan = spendPlan;
 export const spendIntent = z.discriminatedUnion('kind', [
   z.strictObject({
@@ -108,8 +130,17 @@ export const spendIntent = z.discriminatedUnion('kind', [
   /** `of` is the first proposal of the intent, never another bump. */
   z.strictObject({ kind: z.literal('fee_bump'), of: hex32, plan }),
   z.strictObject({ kind: z.literal('cancel'), of: hex32, plan }),
-  /** Shape kept open for Lightning; refused by every policy until then. */
-  z.strictObject({ kind: z.literal('channel_open'), plan }),
+  /**
+   * Funds channels, all or none, and tops up the coins LND must hold for their anchors. Its txid may never
+   * change: it is not bumped, only cancelled as a whole.
+   */
+  z.strictObject({
+    kind: z.literal('channel_open'),
+    channels: z.array(channelFunding).min(1).max(CHANNELS_MAX),
+    /** An entry of the policy's list for LND's own wallet. */
+    reserve: listedPayee.nullable(),
+    plan,
+  }),
 ]);
 export type SpendIntent = z.infer<typeof spendIntent>;
 export type SpendKind = SpendIntent['kind'];
@@ -144,7 +175,7 @@ export const authorizationIntent = z.discriminatedUnion('kind', [
     paymentHash: hex32,
     amountMsat: digits,
     maxFeeMsat: digits,
-    payee: z.string().regex(/^0[23][0-9a-f]{64}$/),
+    payee: nodeKey,
     expiryHeight: height,
     account: label,
   }),

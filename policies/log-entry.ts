@@ -5,7 +5,14 @@
 import { z } from 'zod';
 import { taggedHashHex } from './canonical-json.ts';
 import { hex32, hexBytes, lpOrder, networkName } from './intent.ts';
-import { approval, authorization, contribution, proposal, verdict } from './proposal.ts';
+import {
+  approval,
+  authorization,
+  channelsPending,
+  contribution,
+  proposal,
+  verdict,
+} from './proposal.ts';
 import { type Signed, schnorrSignature, signStatement, statementHolds } from './statement.ts';
 import {
   ceremonyParams,
@@ -33,6 +40,8 @@ export const logEvent = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('authorization-proposed'), authorization }),
   z.strictObject({ kind: z.literal('approval'), approval }),
   z.strictObject({ kind: z.literal('verdict'), verdict }),
+  /** Of the pool that the policy names: guardians sign a channel_open only after it. */
+  z.strictObject({ kind: z.literal('channels-pending'), pending: channelsPending }),
   z.strictObject({ kind: z.literal('contributed'), contribution }),
   /** A seat sent a signature that does not verify: who, which input, and nothing else. */
   z.strictObject({

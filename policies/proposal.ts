@@ -8,12 +8,15 @@ import { z } from 'zod';
 import { taggedHashHex } from './canonical-json.ts';
 import {
   authorizationIntent,
+  CHANNELS_MAX,
+  childIndex,
   height,
   hex32,
   hexBytes,
   INPUTS_MAX,
   label,
   networkName,
+  nodeKey,
   outpoint,
   satAmount,
   spendIntent,
@@ -132,6 +135,31 @@ export const acknowledgementBody = z.strictObject({
 });
 export const acknowledgement = signedSchema(acknowledgementBody);
 export type Acknowledgement = z.infer<typeof acknowledgement>;
+
+/**
+ * The pool's word that LND lists every channel of a `channel_open` as pending: each peer's signature of our
+ * first commitment is held, so whatever is funded can be left again. Only after it does anybody sign.
+ */
+export const channelsPendingBody = z.strictObject({
+  treasuryId: hex32,
+  network: networkName,
+  proposalId: hex32,
+  txid: hex32,
+  /** In the order of the intent. */
+  channels: z
+    .array(
+      z.strictObject({
+        peer: nodeKey,
+        vout: z.int().min(0).max(0xffff),
+        capacitySat: satAmount,
+        closeIndex: childIndex,
+      }),
+    )
+    .min(1)
+    .max(CHANNELS_MAX),
+});
+export const channelsPending = signedSchema(channelsPendingBody);
+export type ChannelsPending = z.infer<typeof channelsPending>;
 
 /** Answer to a restored agent's nonce: the head this peer has, and what it saw the asker sign (H5). */
 export const freshnessBody = z.strictObject({

@@ -21,6 +21,7 @@ export const DOMAINS = [
   'lp-order',
   'lp-registration',
   'freshness',
+  'channels-pending',
 ] as const;
 export type Domain = (typeof DOMAINS)[number];
 

@@ -36,6 +36,21 @@ const ROOMS: Record<string, { ours: readonly string[]; packages: RegExp | null }
     ours: ['policies', 'descriptors', 'journal', 'custody', 'console', 'transport'],
     packages: null,
   },
+  operator: {
+    ours: [
+      'policies',
+      'journal',
+      'custody',
+      'console',
+      'transport',
+      'descriptors/derive.ts',
+      'descriptors/descriptor.ts',
+      'descriptors/network.ts',
+      'coordinator/protocol.ts',
+      'coordinator/pool-protocol.ts',
+    ],
+    packages: null,
+  },
   regtest: { ours: [], packages: null },
   lp: { ours: ['policies', 'descriptors', 'custody', 'console'], packages: null },
   cli: {
@@ -45,6 +60,8 @@ const ROOMS: Record<string, { ours: readonly string[]; packages: RegExp | null }
       'coordinator/commands.ts',
       'signer-agent/commands.ts',
       'lp/commands.ts',
+      'operator/commands.ts',
+      'operator/receipts-command.ts',
     ],
     packages: null,
   },
@@ -52,7 +69,15 @@ const ROOMS: Record<string, { ours: readonly string[]; packages: RegExp | null }
 const PURE = ['policies', 'descriptors'];
 const IMPURE =
   /\b(Date\.now|new Date\(|Math\.random|process\.[a-z]|fetch\(|setTimeout|randomBytes\()/;
-const MONEY_ROOMS = ['policies', 'descriptors', 'journal', 'signer-agent', 'coordinator', 'lp'];
+const MONEY_ROOMS = [
+  'policies',
+  'descriptors',
+  'journal',
+  'signer-agent',
+  'coordinator',
+  'lp',
+  'operator',
+];
 /** Shells: the only files that may hold adapters in their hands. */
 const ADAPTER_HOLDERS = /(^|\/)(main|run|init|commands|open)\.ts$/;
 
