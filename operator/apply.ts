@@ -1,0 +1,245 @@
+/**
+ * The fold: what each event makes of the pool. Total and without judgement: whatever is in the log happened.
+ * A broken assumption stops the process.
+ */
+import { invariant } from '../policies/failure.ts';
+import { applyChannelEvent, isChannelEvent } from './channels/channel-apply.ts';
+import type { Entry } from './ledger/entry.ts';
+import { postEntry } from './ledger/ledger.ts';
+import type { PoolEvent, PoolEventOf, Quote } from './pool-event.ts';
+import {
+  type Payment,
+  type PoolState,
+  payeeUsageOf,
+  quoteKey,
+  type Topup,
+  topupKey,
+  usageOf,
+  worstCaseMsat,
+} from './pool-state.ts';
+
+/** A sliding day. */
+export const DAY_MS = 24 * 60 * 60 * 1_000;
+
+export interface Fact {
+  seq: number;
+  atMs: number;
+  event: PoolEvent;
+  entry: Entry | null;
+  receiptId: string | null;
+}
+
+/** Applies one entry. @throws BrokenInvariant when the log contradicts itself */
+export function apply(state: PoolState, fact: Fact): void {
+  invariant(fact.seq === state.seq + 1, `entry ${fact.seq} after ${state.seq}`);
+  invariant(fact.atMs >= state.atMs, `entry ${fact.seq} is older than the one before`);
+  state.seq = fact.seq;
+  state.atMs = fact.atMs;
+  if (fact.entry !== null) postEntry(state.ledger, fact.entry);
+  if (fact.receiptId !== null) state.receipts.set(fact.receiptId, fact.seq);
+  const { event } = fact;
+  if (isChannelEvent(event)) applyChannelEvent(state.channels, event, fact.atMs);
+  else applyEvent(state, event, fact);
+}
+
+function applyEvent(state: PoolState, event: PoolEvent, fact: Fact): void {
+  switch (event.kind) {
+    case 'pool-opened':
+      state.opened = event;
+      return;
+    case 'quoted':
+      state.quotes.set(event.quote.quoteId, event.quote);
+      state.quoteByKey.set(quoteKey(event.quote), event.quote.quoteId);
+      return;
+    case 'pay-reserved':
+      return reserve(state, event, fact);
+    case 'pay-settled':
+    case 'pay-failed':
+    case 'pay-settled-late':
+      return finish(state, event, fact);
+    case 'node-seen':
+      for (const { outpoint, count } of event.updates) {
+        state.updatesSeen.set(outpoint, BigInt(count));
+      }
+      return;
+    case 'mode-changed':
+      state.mode = event.mode;
+      state.modeWhy = event.why;
+      return;
+    case 'credential-issued':
+    case 'credential-revoked':
+      return applyCredential(state, event);
+    case 'topup-opened':
+    case 'topup-invoiced':
+    case 'topup-credited':
+    case 'topup-closed':
+    case 'received-unattributed':
+      return applyTopup(state, event, fact);
+    default:
+      return;
+  }
+}
+
+function applyCredential(
+  state: PoolState,
+  event: PoolEventOf<'credential-issued' | 'credential-revoked'>,
+): void {
+  if (event.kind === 'credential-revoked') {
+    const known = state.credentials.get(event.id);
+    if (known !== undefined) state.credentials.set(event.id, { ...known, state: 'revoked' });
+    return;
+  }
+  const { credential } = event;
+  state.credentials.set(credential.id, { ...credential, state: 'live' });
+  if (credential.tokenHash !== null) {
+    state.credentialByToken.set(credential.tokenHash, credential.id);
+  }
+  if (credential.nostrKey !== null) {
+    state.credentialByNostrKey.set(credential.nostrKey, credential.id);
+  }
+}
+
+function reserve(state: PoolState, event: PoolEventOf<'pay-reserved'>, fact: Fact): void {
+  const quote = state.quotes.get(event.quoteId);
+  invariant(quote !== undefined, `${event.quoteId} is paid and was never quoted`);
+  const before = state.paymentByHash.get(event.paymentHash);
+  const earlier = before === undefined ? undefined : state.payments.get(before);
+  invariant(
+    earlier === undefined || earlier.state === 'failed',
+    `${event.quoteId} pays a hash that ${before} pays or paid`,
+  );
+  invariant(!state.payments.has(event.quoteId), `${event.quoteId} is reserved twice`);
+  const { inside, runId, trajectoryHash, policyId, maxTimeoutHeight } = event;
+  state.payments.set(event.quoteId, {
+    quote,
+    inside,
+    runId,
+    trajectoryHash,
+    policyId,
+    maxTimeoutHeight,
+    reservedAtMs: fact.atMs,
+    reservedSeq: fact.seq,
+    state: 'reserved',
+    finalSeq: null,
+    finalAtMs: null,
+    routeFeeMsat: null,
+    preimage: null,
+    settledAtMs: null,
+    attempts: 0,
+    failure: null,
+  });
+  state.quotes.delete(event.quoteId);
+  state.paymentByHash.set(event.paymentHash, event.quoteId);
+  state.unresolved.add(event.quoteId);
+  count(state, quote, 1, fact.atMs);
+}
+
+/** One more or one less in flight; the sliding day keeps what settled and what is in flight. */
+function count(state: PoolState, quote: Quote, by: 1 | -1, atMs: number): void {
+  const usage = usageOf(state, quote.agentId);
+  const worst = worstCaseMsat(quote);
+  usage.inFlight += by;
+  usage.inFlightMsat += BigInt(by) * worst;
+  if (by === 1) {
+    usage.recent = usage.recent.filter((each) => each.atMs > atMs - DAY_MS);
+    usage.recent.push({ atMs, quoteId: quote.quoteId, msat: quote.amountMsat });
+  }
+  state.usage.set(quote.agentId, usage);
+  const payee = payeeUsageOf(state, quote.payee);
+  payee.inFlight += by;
+  payee.inFlightMsat += BigInt(by) * worst;
+  if (payee.inFlight === 0) state.payeeUsage.delete(quote.payee);
+  else state.payeeUsage.set(quote.payee, payee);
+}
+
+function finish(
+  state: PoolState,
+  event: PoolEventOf<'pay-settled' | 'pay-failed' | 'pay-settled-late'>,
+  fact: Fact,
+): void {
+  const payment = state.payments.get(event.quoteId);
+  invariant(payment !== undefined, `${event.quoteId} ends and was never reserved`);
+  const from = event.kind === 'pay-settled-late' ? 'failed' : 'reserved';
+  invariant(payment.state === from, `${event.quoteId} is ${payment.state} and ends again`);
+  if (event.kind !== 'pay-settled-late') {
+    state.unresolved.delete(event.quoteId);
+    count(state, payment.quote, -1, fact.atMs);
+  }
+  payment.finalSeq = fact.seq;
+  payment.finalAtMs = fact.atMs;
+  if (event.kind === 'pay-failed') {
+    payment.state = 'failed';
+    payment.failure = { why: event.why, detail: event.detail };
+    forgetRecent(state, payment);
+    return;
+  }
+  payment.state = event.kind === 'pay-settled' ? 'settled' : 'settled-late';
+  payment.routeFeeMsat = event.routeFeeMsat;
+  payment.preimage = event.preimage;
+  payment.settledAtMs = event.settledAtMs;
+  payment.attempts = event.kind === 'pay-settled' ? event.attempts : payment.attempts;
+  state.paymentByHash.set(event.paymentHash, event.quoteId);
+  if (payment.inside === null) state.newestSettled = event.paymentHash;
+}
+
+/** What failed moved nothing: it does not count in the day. */
+function forgetRecent(state: PoolState, { quote }: Payment): void {
+  const usage = usageOf(state, quote.agentId);
+  usage.recent = usage.recent.filter((each) => each.quoteId !== quote.quoteId);
+}
+
+function applyTopup(
+  state: PoolState,
+  event: PoolEventOf<
+    'topup-opened' | 'topup-invoiced' | 'topup-credited' | 'topup-closed' | 'received-unattributed'
+  >,
+  fact: Fact,
+): void {
+  if (event.kind === 'received-unattributed') {
+    state.settleIndex = Math.max(state.settleIndex, event.settleIndex);
+    return;
+  }
+  if (event.kind === 'topup-opened') return openTopup(state, event, fact);
+  const topup = state.topups.get(event.topupId);
+  invariant(topup !== undefined, `${event.topupId} goes on and was never opened`);
+  invariant(topup.state !== 'credited', `${event.topupId} is credited and goes on`);
+  if (event.kind === 'topup-invoiced') {
+    topup.state = 'invoiced';
+    topup.request = event.request;
+    topup.expiresAtMs = event.expiresAtMs;
+    return;
+  }
+  topup.finalSeq = fact.seq;
+  state.openTopups.delete(event.topupId);
+  if (event.kind === 'topup-closed') {
+    topup.state = 'closed';
+    topup.closedWhy = event.why;
+    return;
+  }
+  topup.state = 'credited';
+  topup.receivedMsat = event.receivedMsat;
+  state.settleIndex = Math.max(state.settleIndex, event.settleIndex);
+}
+
+function openTopup(state: PoolState, event: PoolEventOf<'topup-opened'>, fact: Fact): void {
+  const { topupId, agentId, credentialId, idempotencyKey, amountMsat, paymentHash } = event;
+  const topup: Topup = {
+    topupId,
+    agentId,
+    credentialId,
+    idempotencyKey,
+    amountMsat,
+    paymentHash,
+    request: null,
+    createdAtMs: fact.atMs,
+    expiresAtMs: event.expiresAtMs,
+    state: 'opened',
+    closedWhy: null,
+    receivedMsat: null,
+    finalSeq: null,
+  };
+  state.topups.set(topupId, topup);
+  state.topupByHash.set(paymentHash, topupId);
+  state.topupByKey.set(topupKey(topup), topupId);
+  state.openTopups.add(topupId);
+}

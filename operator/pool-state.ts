@@ -1,0 +1,153 @@
+/**
+ * The pool as the log makes it: credentials, quotes, payments, top-ups, limits, mode. Plain maps that `apply`
+ * changes in place; nothing here is decided and nothing is asked of anybody.
+ */
+import type { Msat } from '../policies/units.ts';
+import { type Channels, emptyChannels } from './channels/channel-state.ts';
+import { emptyLedger, type Ledger } from './ledger/ledger.ts';
+import type { Credential } from './pool-api.ts';
+import type { PoolEventOf, Quote } from './pool-event.ts';
+
+/** A payment, by the quote it pays. `reserved`: its money is held and the node may have it already. */
+export interface Payment {
+  quote: Quote;
+  /** Id of the top-up it pays, where payee and payer are both ours. */
+  inside: string | null;
+  runId: string | null;
+  trajectoryHash: string | null;
+  policyId: string | null;
+  maxTimeoutHeight: number;
+  reservedAtMs: number;
+  reservedSeq: number;
+  state: 'reserved' | 'settled' | 'failed' | 'settled-late';
+  /** Entry that ended it; its receipt is there. */
+  finalSeq: number | null;
+  finalAtMs: number | null;
+  routeFeeMsat: Msat | null;
+  preimage: string | null;
+  settledAtMs: number | null;
+  attempts: number;
+  failure: { why: string; detail: string } | null;
+}
+
+export interface Topup {
+  topupId: string;
+  agentId: string;
+  credentialId: string;
+  idempotencyKey: string;
+  amountMsat: Msat;
+  paymentHash: string;
+  request: string | null;
+  createdAtMs: number;
+  expiresAtMs: number;
+  state: 'opened' | 'invoiced' | 'credited' | 'closed';
+  closedWhy: PoolEventOf<'topup-closed'>['why'] | null;
+  receivedMsat: Msat | null;
+  finalSeq: number | null;
+}
+
+export interface KnownCredential extends Credential {
+  tokenHash: string | null;
+  nostrKey: string | null;
+}
+
+/** What one agent has in the sliding day, and in flight. */
+export interface Usage {
+  inFlight: number;
+  inFlightMsat: bigint;
+  /** Payments of the last day, oldest first: when, and amount. */
+  recent: { atMs: number; quoteId: string; msat: bigint }[];
+}
+
+export type Mode = 'open' | 'frozen' | 'winding-down';
+
+export interface PoolState {
+  seq: number;
+  /** Time of the newest entry: the books never go back. */
+  atMs: number;
+  opened: PoolEventOf<'pool-opened'> | null;
+  mode: Mode;
+  modeWhy: string;
+  credentials: Map<string, KnownCredential>;
+  credentialByToken: Map<string, string>;
+  credentialByNostrKey: Map<string, string>;
+  /** Quotes nobody paid yet, and those that were paid; a quote that ran out goes when its key is not needed. */
+  quotes: Map<string, Quote>;
+  quoteByKey: Map<string, string>;
+  payments: Map<string, Payment>;
+  /** Payment hash to the quote that pays it now, paid it, or failed last. */
+  paymentByHash: Map<string, string>;
+  /** Quote ids of payments whose end is not known. */
+  unresolved: Set<string>;
+  /** Newest settled payment that went over Lightning: a node that does not know it is not our node of today. */
+  newestSettled: string | null;
+  topups: Map<string, Topup>;
+  topupByHash: Map<string, string>;
+  topupByKey: Map<string, string>;
+  openTopups: Set<string>;
+  settleIndex: number;
+  usage: Map<string, Usage>;
+  payeeUsage: Map<string, { inFlight: number; inFlightMsat: bigint }>;
+  /** Receipt id to the entry that holds it. */
+  receipts: Map<string, number>;
+  updatesSeen: Map<string, bigint>;
+  ledger: Ledger;
+  channels: Channels;
+}
+
+export function emptyPool(): PoolState {
+  return {
+    seq: 0,
+    atMs: 0,
+    opened: null,
+    mode: 'open',
+    modeWhy: '',
+    credentials: new Map(),
+    credentialByToken: new Map(),
+    credentialByNostrKey: new Map(),
+    quotes: new Map(),
+    quoteByKey: new Map(),
+    payments: new Map(),
+    paymentByHash: new Map(),
+    unresolved: new Set(),
+    newestSettled: null,
+    topups: new Map(),
+    topupByHash: new Map(),
+    topupByKey: new Map(),
+    openTopups: new Set(),
+    settleIndex: 0,
+    usage: new Map(),
+    payeeUsage: new Map(),
+    receipts: new Map(),
+    updatesSeen: new Map(),
+    ledger: emptyLedger(),
+    channels: emptyChannels(),
+  };
+}
+
+/** Idempotency keys are the caller's own: the same key of another agent, purpose or funding is another key. */
+export function quoteKey(
+  quote: Pick<Quote, 'agentId' | 'purpose' | 'funding' | 'idempotencyKey'>,
+): string {
+  return `${quote.purpose} ${quote.funding} ${quote.agentId} ${quote.idempotencyKey}`;
+}
+
+export function topupKey(topup: { agentId: string; idempotencyKey: string }): string {
+  return `${topup.agentId} ${topup.idempotencyKey}`;
+}
+
+export function usageOf(state: PoolState, agentId: string): Usage {
+  return state.usage.get(agentId) ?? { inFlight: 0, inFlightMsat: 0n, recent: [] };
+}
+
+export function payeeUsageOf(
+  state: PoolState,
+  payee: string,
+): { inFlight: number; inFlightMsat: bigint } {
+  return state.payeeUsage.get(payee) ?? { inFlight: 0, inFlightMsat: 0n };
+}
+
+/** Everything that a payment may cost its payer: amount, route fee cap, service fee. */
+export function worstCaseMsat(quote: Quote): bigint {
+  return quote.amountMsat + quote.routeFeeCapMsat + quote.serviceFeeMsat;
+}
