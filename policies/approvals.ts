@@ -25,7 +25,8 @@ const WHOLE_PPM = 1_000_000n;
 export function requirementOf(spend: SpendCase): Requirement {
   const { policy, facts, overlay } = spend;
   const { weighedSat } = sumsOf(facts);
-  const own = facts.kind === 'channel_open' ? 0 : policy.intents[facts.kind].approvals;
+  const rules = policy.intents[facts.kind];
+  const own = rules === 'not_yet' ? 0 : rules.approvals;
   let approvals = own;
   let added = 0;
   let operators = 0;

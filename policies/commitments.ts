@@ -66,10 +66,12 @@ export function families(
 /**
  * Whether enough agents said they never sign it: fewer than the threshold are left to do so (H3). One
  * signature that is out keeps it alive, whoever says no: k-1 liars could add theirs. Then a cancel kills it.
+ * A channel_open that was withdrawn is dead as well: the log takes no signature of it, before or after.
  */
 export function deadByRefusal(treasury: Treasury, state: ProposalState): boolean {
   const params = treasury.params;
   if (params === null || state.contributions.size > 0) return false;
+  if (state.withdrawn !== null) return true;
   const words = [...state.verdicts.values()].map(({ body }) => body.verdict);
   if (words.includes('signed')) return false;
   const never = words.filter((word) => word === 'never' || word === 'refused');

@@ -1,5 +1,6 @@
 /** Decisions in the fold: proposals, authorizations, approvals and the verdicts of agents. */
 import { Failure } from './failure.ts';
+import { requireSignable } from './fold-channels.ts';
 import { refuseWhen, requireHere, seatOf, withEntry, withProposal } from './fold-step.ts';
 import { type Policy, parsePolicy, policyHash } from './policy.ts';
 import {
@@ -37,6 +38,8 @@ export function propose(treasury: Treasury, proposal: Proposal, seq: number): Tr
     verdicts: new Map(),
     contributions: new Map(),
     faults: new Map(),
+    pending: null,
+    withdrawn: null,
     broadcast: null,
     place: null,
   };
@@ -216,6 +219,8 @@ function requireSuccessor({ policies }: Treasury, { version, previous }: Policy)
 export function hearVerdict(treasury: Treasury, verdict: AgentVerdict): Treasury {
   const { body } = verdict;
   requireHere(treasury, body);
+  const signs = treasury.proposals.get(body.subject);
+  if (signs !== undefined && body.verdict === 'signed') requireSignable(signs);
   const seat = seatOf(treasury, body.seatId);
   requireStatement('verdict', verdict, seat.claim?.body.identityKey ?? '');
   const target = treasury.proposals.get(body.subject) ?? treasury.authorizations.get(body.subject);

@@ -42,6 +42,15 @@ export const logEvent = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('verdict'), verdict }),
   /** Of the pool that the policy names: guardians sign a channel_open only after it. */
   z.strictObject({ kind: z.literal('channels-pending'), pending: channelsPending }),
+  /**
+   * A channel_open that came to nothing before it was pending: dead at once. Nobody honest can have signed
+   * it, since signatures wait for the pool's word.
+   */
+  z.strictObject({
+    kind: z.literal('withdrawn'),
+    proposalId: hex32,
+    why: z.string().max(200),
+  }),
   z.strictObject({ kind: z.literal('contributed'), contribution }),
   /** A seat sent a signature that does not verify: who, which input, and nothing else. */
   z.strictObject({

@@ -1,6 +1,6 @@
 /** Intents of a policy: for each kind of spend and of authorization, what it may do and who agrees. */
 import { z } from 'zod';
-import { INPUTS_MAX, OUTPUTS_MAX } from './intent.ts';
+import { CHANNELS_MAX, INPUTS_MAX, nodeKey, OUTPUTS_MAX } from './intent.ts';
 import { approvalsText, intentWindows } from './policy-limits.ts';
 import {
   amountText,
@@ -9,8 +9,13 @@ import {
   feerateText,
   keyedList,
   labelText,
+  shapedBy,
   shareText,
 } from './scalar.ts';
+import { xOnlyKey } from './statement.ts';
+
+/** More peers than a person can judge one by one. */
+const PEERS_MAX = 50;
 
 /** A bump may be bumped this often at most, whatever a policy says: each one is a mempool's work. */
 const BUMPS_MAX = 100;
@@ -67,6 +72,30 @@ const feeBump = z.strictObject({
 
 const cancel = z.strictObject({ ...ownFees, approvals: approvalsText });
 
+const channelPeer = z.strictObject({
+  node: nodeKey,
+  name: labelText,
+  /** Over everything ever opened to it; what was closed since counts too. */
+  max_capacity: amountText,
+});
+const channelOpen = z.strictObject({
+  peers: keyedList(channelPeer, { key: ({ name }) => name, min: 0, max: PEERS_MAX }),
+  min_channel: amountText,
+  max_channel: amountText,
+  /** In one transaction. */
+  max_channels: countText(1, CHANNELS_MAX),
+  /** The pool's key: it says when every channel is pending. */
+  attested_by: xOnlyKey,
+  /** What the Lightning node's own wallet may get on top, and of which list its addresses are. */
+  reserve: z.strictObject({ to: labelText, max: amountText }),
+  /** Always there, and at least this: a child that spends it can pay for a stuck funding. */
+  min_change: amountText,
+  approvals: approvalsText,
+  windows: intentWindows,
+});
+export type ChannelOpenPolicy = z.infer<typeof channelOpen>;
+const noChannels = z.literal('not_yet', 'must be not_yet, or say which channels');
+
 const authorization = { kind: z.literal('authorization') };
 const agreed = z.strictObject({ approvals: approvalsText });
 const forceReason = z.enum(['peer_offline', 'htlc_deadline', 'breach_risk']);
@@ -78,7 +107,9 @@ export const intents = z.strictObject({
   consolidate,
   fee_bump: feeBump,
   cancel,
-  channel_open: z.literal('not_yet', 'must be not_yet: Lightning is not there yet'),
+  channel_open: shapedBy<'not_yet' | ChannelOpenPolicy>((keys) =>
+    keys.size === 0 ? noChannels : channelOpen,
+  ),
   policy_change: z.strictObject({ ...authorization, tighten: agreed, loosen: agreed }),
   registry_change: z.strictObject({ ...authorization, approvals: approvalsText }),
   breaker: z.strictObject({ ...authorization, trip: agreed, reset: agreed }),

@@ -4,6 +4,7 @@
  */
 import { Failure } from './failure.ts';
 import { claimSeat, confirmSeat, joinSeat, openCeremony, recordWallet } from './fold-ceremony.ts';
+import { hearPending, requireSignable, withdraw } from './fold-channels.ts';
 import { approve, hearVerdict, propose, proposeAuthorization } from './fold-decision.ts';
 import { refuseWhen, withEntry, withProposal } from './fold-step.ts';
 import type { LogEntry, LogEvent, LogEventOf } from './log-entry.ts';
@@ -52,6 +53,10 @@ export function applyEvent(treasury: Treasury, event: LogEvent, seq: number): Tr
       return approve(treasury, event.approval, seq);
     case 'verdict':
       return hearVerdict(treasury, event.verdict);
+    case 'channels-pending':
+      return hearPending(treasury, event.pending);
+    case 'withdrawn':
+      return withdraw(treasury, event);
     case 'contributed':
     case 'contribution-faulty':
     case 'broadcast-intended':
@@ -80,6 +85,7 @@ function progressed(target: ProposalState, event: Progress): ProposalState {
       const { contribution } = event;
       const { seatId } = contribution;
       refuseWhen(target.contributions.has(seatId), `${seatId} signed ${target.id} before`);
+      requireSignable(target);
       return {
         ...target,
         contributions: withEntry(target.contributions, contribution.seatId, contribution),
@@ -91,6 +97,7 @@ function progressed(target: ProposalState, event: Progress): ProposalState {
     case 'broadcast-intended':
       // Once: nobody fills everybody's disk with the same transaction again and again.
       refuseWhen(target.broadcast !== null, `${target.id} is on its way already`);
+      requireSignable(target);
       return { ...target, broadcast: { txid: event.txid, rawTx: event.rawTx, answer: null } };
     case 'broadcast-answered':
       return target.broadcast === null

@@ -6,7 +6,14 @@ import { Failure } from './failure.ts';
 import type { LpOrder, LpRegistration } from './intent.ts';
 import type { LogEventOf } from './log-entry.ts';
 import type { Policy } from './policy.ts';
-import type { AgentVerdict, Approval, Authorization, Contribution, Proposal } from './proposal.ts';
+import type {
+  AgentVerdict,
+  Approval,
+  Authorization,
+  ChannelsPending,
+  Contribution,
+  Proposal,
+} from './proposal.ts';
 import type {
   CeremonyParams,
   KeyRecord,
@@ -35,6 +42,10 @@ export interface ProposalState {
   verdicts: ReadonlyMap<string, AgentVerdict>;
   contributions: ReadonlyMap<string, Contribution>;
   faults: ReadonlyMap<string, number>;
+  /** Of a channel_open: the pool's word, verified here. Nobody's signature is in the log before it. */
+  pending: ChannelsPending | null;
+  /** Why it was dropped before that word; null while it stands. */
+  withdrawn: string | null;
   broadcast: {
     txid: string;
     rawTx: string;

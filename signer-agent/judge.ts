@@ -144,7 +144,7 @@ function decisionOf({ fails, waits, asks }: Found): Judgement['decision'] {
 }
 
 const BY_BYTES = 'A2 C1 C2 C3 C4 C5 C6 C7 D1 D2 D3 D4 D5 D6 D7 D8 D9 E1 E2 E3 E4 E5 E6 E8 I6';
-const BY_SUMS = 'A3 E7 F1 F2 F3 F4 F5 H1 H2 H8 H9 G1';
+const BY_SUMS = 'A3 E7 F1 F2 F3 F4 F5 H1 H2 H8 H9 G2 G3 G9';
 /** Heights without a node are claims; so are balances, estimates and what was spent. */
 const BY_NODE = 'A3 C3 D5 E1 F2 F4 H1 H2 H7 K3';
 

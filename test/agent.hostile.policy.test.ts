@@ -227,9 +227,12 @@ const refused: Hostile[] = [
     },
   ],
   [
-    'G1 refuses a channel before there is Lightning',
+    'G3 refuses a channel where the policy opens none',
     'W-LN-NOT-YET *',
-    (of) => of.judge(of.propose({ kind: 'channel_open', plan: of.plan() }, [])),
+    (of) =>
+      of.judge(
+        of.propose({ kind: 'channel_open', channels: [], reserve: null, plan: of.plan() }, []),
+      ),
   ],
 ];
 

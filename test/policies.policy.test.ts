@@ -269,10 +269,10 @@ test.each([
     /intents\.signer_set_change: not there yet/,
   ],
   [
-    'channel opens',
+    'channel opens that are neither not_yet nor whole',
     'channel_open: not_yet',
     'channel_open: { max_per_tx: 10 }',
-    /intents\.channel_open: .*Lightning is not there yet/,
+    /intents\.channel_open\.peers: missing/,
   ],
   ['taproot coins', 'types: [wsh]', 'types: [tr]', /inputs\.types\.0: .*not there yet/],
   [

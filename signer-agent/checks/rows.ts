@@ -56,7 +56,9 @@ export const ROWS: Readonly<Record<string, string>> = {
   I1: 'approvals are of exactly this; nobody said no',
   I6: 'a spend and no message',
   K3: 'every spend on the chain is in the log',
-  G1: 'no Lightning yet',
+  G2: 'the reserve of the Lightning node is within its bound',
+  G3: 'channels are to listed peers, within their bounds',
+  G9: 'a child can pay for a stuck funding; its txid never changes',
 };
 
 /** What was found, sorted by what follows from it. */
