@@ -4,25 +4,17 @@
  */
 import { z } from 'zod';
 import { hex32, label, networkName, nodeKey, outpoint } from '../policies/intent.ts';
-import { MAX_MONEY_SAT, type Msat, msat } from '../policies/units.ts';
+import { channelEvents } from './channels/channel-event.ts';
 import { URGENCIES } from './operator-policy.ts';
 import { ACTIONS } from './pool-api.ts';
+import { digits, msatAmount, unixMs } from './scalar-schemas.ts';
 
-const digits = z.string().regex(/^(0|[1-9][0-9]{0,18})$/, 'must be decimal digits in a string');
-/** Millisatoshi: bigint, or its decimal text. */
-export const msatAmount = z
-  .union([z.bigint(), digits.transform(BigInt)])
-  .refine(
-    (value) => value >= 0n && value <= MAX_MONEY_SAT * 1_000n,
-    'must be between 0 and 21 million BTC',
-  )
-  .transform((value): Msat => msat(value));
+export { msatAmount, unixMs };
 
 /** Ids of agents and credentials: they appear in account names, files and logs. */
 export const agentId = z
   .string()
   .regex(/^[a-zA-Z0-9][a-zA-Z0-9_-]{0,63}$/, 'must be a-z, A-Z, 0-9, _ and -, at most 64');
-export const unixMs = z.int().min(0);
 const shortText = z.string().max(300);
 const nullableText = z.string().max(200).nullable();
 /** BOLT 11 invoices are seldom above 1,000 characters; one with many routes stays under this. */
@@ -187,6 +179,7 @@ export const poolEvent = z.discriminatedUnion('kind', [
     amountMsat: msatAmount,
     why: shortText,
   }),
+  ...channelEvents,
 ]);
 export type PoolEvent = z.infer<typeof poolEvent>;
 export type PoolEventOf<K extends PoolEvent['kind']> = Extract<PoolEvent, { kind: K }>;
