@@ -38,9 +38,9 @@ export interface Credentials {
   byNostrKey(pubkey: string): Credential | undefined;
 }
 
-/** A no with its reason. `reasonCode` is from a closed list in `api-refusal.ts`. */
+/** A no with its reason. `reasonCode` is from the closed list in `reasons.ts`. */
 export interface ApiRefusal {
-  status: 400 | 401 | 403 | 404 | 409 | 413 | 429 | 500 | 502 | 503;
+  status: 400 | 401 | 403 | 404 | 405 | 409 | 413 | 429 | 500 | 502 | 503;
   code:
     | 'invalid_request'
     | 'unauthorized'
@@ -63,6 +63,15 @@ export interface ApiRefusal {
 }
 
 export type Reply<T> = { is: 'ok'; body: T } | { is: 'refused'; refusal: ApiRefusal };
+
+/** A no that the surface said before any decision: a field breaks its rule, an action is not carried. */
+export interface SurfaceRefusal {
+  caller: Caller;
+  action: string;
+  refusal: ApiRefusal;
+  quoteId: string | null;
+  idempotencyKey: string | null;
+}
 
 export interface Page {
   after: string | null;
@@ -93,4 +102,6 @@ export interface PoolApi {
   /** Public log: records after a seq, and the signed checkpoint. */
   logRecords(after: number, limit: number): Promise<Reply<wire.LogPage>>;
   checkpoint(): Promise<Reply<unknown>>;
+  /** Puts it on record; gives it back with its receipt. */
+  recordRefusal(of: SurfaceRefusal): Promise<ApiRefusal>;
 }

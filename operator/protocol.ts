@@ -37,6 +37,29 @@ export function wireInteger(value: bigint): number {
   return z.int().parse(JSON.parse(value.toString()));
 }
 
+/** A body as it travels: amounts are JSON integers. */
+export type Wire<T> = T extends bigint
+  ? number
+  : T extends readonly (infer Item)[]
+    ? Wire<Item>[]
+    : T extends object
+      ? { [Key in keyof T]: Wire<T[Key]> }
+      : T;
+
+/** The same body with JSON integers for its amounts, members in their order. */
+export function wired<T>(value: T): Wire<T> {
+  return wiredValue(value) as Wire<T>;
+}
+
+function wiredValue(value: unknown): unknown {
+  if (typeof value === 'bigint') return wireInteger(value);
+  if (Array.isArray(value)) return value.map(wiredValue);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, member]) => [key, wiredValue(member)]),
+  );
+}
+
 /** Null or absent: null inside. */
 function absentable<T extends z.ZodType>(schema: T) {
   return schema.nullable().default(null as never);
@@ -47,12 +70,12 @@ const rfc3339 = z.iso.datetime();
 const jsonObject = z.record(z.string(), z.unknown());
 /** Ids of ours and of callers: they go into logs and receipts. */
 const id = z.string().regex(/^[a-zA-Z0-9_-]{1,64}$/, 'must be a-z, A-Z, 0-9, _ and -, at most 64');
-const callerText = z
+const printable = z
   .string()
   .min(1)
-  .max(200)
   .regex(/^[^\p{Cc}]*$/u, 'must hold no control character');
-const idempotencyKey = callerText
+const callerText = printable.max(200);
+const idempotencyKey = printable
   .max(256)
   .describe(
     'The caller’s own key of this purchase. Reuse it for every retry; never make a new one.',

@@ -134,6 +134,12 @@ export const REFUSALS = {
     says: 'nothing of yours has this name',
   },
   route_unknown: { status: 404, code: 'not_found', retry: 'never', says: 'there is no such route' },
+  method_unknown: {
+    status: 405,
+    code: 'invalid_request',
+    retry: 'never',
+    says: 'the route has no such method',
+  },
   // State
   idempotency_drift: {
     status: 409,
