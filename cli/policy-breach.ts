@@ -6,6 +6,7 @@
 import type { Policy } from '../policies/policy.ts';
 import { BLOCKS_PER_DAY } from '../policies/rules/payees.ts';
 import {
+  approvalsOf,
   asksOtherwise,
   bumpCapSat,
   bumpedCapSat,
@@ -20,6 +21,7 @@ import {
   spendCapSat,
   type Unasked,
   windowCapSat,
+  windowsOf,
 } from './policy-unasked.ts';
 
 /** One bound for each of the two answers to "who is not there to say no". */
@@ -74,7 +76,7 @@ export function breachOf(policy: Policy, threshold: number): Breach {
     unattended,
     askedAboveSat: firstAskedAbove(policy),
     askedOtherwise: asksOtherwise(policy) ? 'yes' : 'no',
-    alwaysAsked: KINDS.filter((kind) => policy.intents[kind].approvals > 0),
+    alwaysAsked: KINDS.filter((kind) => approvalsOf(policy, kind) > 0),
     perTx: both((unasked) => perTxSat(policy, unasked)),
     bounds: [...periodsOf(policy)]
       .toSorted(([a], [b]) => a - b)
@@ -141,7 +143,7 @@ function kindSat(
   over: { blocks: number; unasked: Unasked },
 ): bigint {
   const { blocks, unasked } = over;
-  const windows = kind === 'consolidate' ? [] : policy.intents[kind].windows;
+  const windows = windowsOf(policy, kind);
   const often = lowest([
     spendsWithin(policy, blocks),
     ...windows.flatMap(({ blocks: length, max_count }) =>

@@ -15,6 +15,7 @@ import {
   INPUTS_MAX,
   label,
   networkName,
+  nodeKey,
   OUTPUTS_MAX,
   outpoint,
   type SpendKind,
@@ -66,6 +67,12 @@ const payeeFact = z.strictObject({
       index: childIndex.nullable(),
       usedIndex: childIndex.nullable().exactOptional(),
     }),
+    z.strictObject({
+      kind: z.literal('channel'),
+      peer: nodeKey,
+      closeIndex: childIndex,
+      announced: z.enum(['public', 'private']),
+    }),
   ]),
   firstPayment: z.enum(['first', 'known']),
 });
@@ -106,6 +113,7 @@ const charge = z.strictObject({
         amountSat: satAmount,
         lpId: label.nullable(),
         entry: label.nullable(),
+        peer: nodeKey.exactOptional(),
       }),
     )
     .max(OUTPUTS_MAX),

@@ -4,19 +4,25 @@
  */
 
 import type { Policy } from '../policies/policy.ts';
-import type { LimitWindow } from '../policies/policy-limits.ts';
+import type { IntentWindow, LimitWindow } from '../policies/policy-limits.ts';
 
 /** Who gives no approval. `operators-given`: those of operators are there, a guardian's are not. */
 export type Unasked = 'nobody-asked' | 'operators-given';
 
-export const PAYING = ['withdrawal_batch', 'treasury_move', 'hot_topup', 'consolidate'] as const;
+export const PAYING = [
+  'withdrawal_batch',
+  'treasury_move',
+  'hot_topup',
+  'consolidate',
+  'channel_open',
+] as const;
 export type PayingKind = (typeof PAYING)[number];
 
 const WHOLE_PPM = 1_000_000n;
 
 /** A spend of a kind with its fee, before any bump; 0 where the kind always asks or pays nobody. */
 export function spendCapSat(policy: Policy, kind: PayingKind, unasked: Unasked): bigint {
-  if (policy.intents[kind].approvals > 0 || !canHappen(policy, kind)) return 0n;
+  if (approvalsOf(policy, kind) > 0 || !canHappen(policy, kind)) return 0n;
   return lowest([
     policy.limits.per_tx,
     ...stepCaps(policy, unasked),
@@ -28,7 +34,8 @@ export function spendCapSat(policy: Policy, kind: PayingKind, unasked: Unasked):
 /** The fee a bump of this kind can reach. A bump weighs its fee alone, whoever agreed to the payees. */
 export function bumpCapSat(policy: Policy, kind: PayingKind, unasked: Unasked): bigint {
   const { fee_bump: bump } = policy.intents;
-  const allowed = bump.approvals === 0 && bump.max_bumps > 0 && bump.of.includes(kind);
+  const named = bump.of.some((each) => each === kind);
+  const allowed = bump.approvals === 0 && bump.max_bumps > 0 && named;
   if (!allowed || !canHappen(policy, kind)) return 0n;
   return lowest([bump.max_abs, policy.limits.per_tx, ...stepCaps(policy, unasked)]);
 }
@@ -93,8 +100,9 @@ export function highest(values: readonly bigint[]): bigint {
 function canHappen(policy: Policy, kind: PayingKind): boolean {
   if (kind === 'consolidate') return true;
   const { intents, allowlists } = policy;
-  if (intents[kind].windows.some(({ max_count }) => max_count === 0)) return false;
+  if (windowsOf(policy, kind).some(({ max_count }) => max_count === 0)) return false;
   if (kind === 'withdrawal_batch') return intents.withdrawal_batch.max_payees > 0;
+  if (kind === 'channel_open') return peersOf(policy).length > 0;
   return (allowlists[intents[kind].to] ?? []).length > 0;
 }
 
@@ -113,7 +121,31 @@ function ownCapSat(policy: Policy, kind: PayingKind): bigint {
       return lowest([intents.hot_topup.max, listed]);
     case 'consolidate':
       return 0n;
+    case 'channel_open':
+      return channelCapSat(policy);
   }
+}
+
+/** Its own windows; none where there are none, or no channels are opened. */
+export function windowsOf({ intents }: Policy, kind: PayingKind): readonly IntentWindow[] {
+  if (kind === 'consolidate') return [];
+  const rules = intents[kind];
+  return rules === 'not_yet' ? [] : rules.windows;
+}
+
+/** Guardians whom a kind asks whatever the amount. */
+export function approvalsOf({ intents }: Policy, kind: PayingKind | 'fee_bump' | 'cancel'): number {
+  const rules = intents[kind];
+  return rules === 'not_yet' ? 0 : rules.approvals;
+}
+
+function peersOf({ intents: { channel_open: rules } }: Policy) {
+  return rules === 'not_yet' ? [] : rules.peers;
+}
+
+function channelCapSat({ intents: { channel_open: rules } }: Policy): bigint {
+  if (rules === 'not_yet') return 0n;
+  return BigInt(rules.max_channels) * rules.max_channel + rules.reserve.max;
 }
 
 /** A step bites above `over`. A step for somebody new is left out: a payee can be known. */
@@ -128,7 +160,7 @@ function stepCaps(policy: Policy, unasked: Unasked): bigint[] {
 /** One transaction is in every window once. */
 function windowCaps(policy: Policy, kind: PayingKind): bigint[] {
   const global = policy.limits.windows.flatMap((each) => windowCapSat(policy, each) ?? []);
-  const own = kind === 'consolidate' ? [] : policy.intents[kind].windows.map(({ max }) => max);
+  const own = windowsOf(policy, kind).map(({ max }) => max);
   return [...global, ...own];
 }
 

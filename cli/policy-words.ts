@@ -147,7 +147,35 @@ function ownFeeRows({ intents }: Policy): LimitInWords[] {
     ['intents.fee_bump.max_abs', `fee ${upTo(bump)}`],
     ['intents.cancel', `brings coins home outside the windows; ${own(cancel.approvals)}`],
     ['intents.cancel.max_abs', `fee ${upTo(cancel)}`],
-    ['intents.channel_open', 'refused: Lightning is not there yet'],
+    ...channelRows(intents.channel_open),
+  ];
+}
+
+function channelRows(rules: Policy['intents']['channel_open']): LimitInWords[] {
+  const path = 'intents.channel_open';
+  if (rules === 'not_yet') return [[path, 'refused: this policy opens no channels yet']];
+  const { peers, min_channel, max_channel, max_channels, reserve, min_change } = rules;
+  return [
+    [
+      path,
+      `opens channels with ${peers.length === 0 ? 'nobody' : 'the peers below'}; ${own(rules.approvals)}`,
+    ],
+    ...peers.map(
+      ({ name, node, max_capacity }): LimitInWords => [
+        `${path}.peers.${name}`,
+        `at most ${satText(max_capacity)} over all channels ever opened to ${node}`,
+      ],
+    ),
+    [`${path}.min_channel`, `each channel at least ${satText(min_channel)}`],
+    [`${path}.max_channel`, `each channel at most ${satText(max_channel)}`],
+    [`${path}.max_channels`, `at most ${max_channels} channels in one transaction`],
+    [`${path}.attested_by`, `nobody signs before ${rules.attested_by} says that all are pending`],
+    [
+      `${path}.reserve`,
+      `at most ${satText(reserve.max)} more for the Lightning node's wallet, to the list ${reserve.to}`,
+    ],
+    [`${path}.min_change`, `at least ${satText(min_change)} comes back, for a child that pays`],
+    ...windowRows(path, rules.windows),
   ];
 }
 

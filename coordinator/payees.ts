@@ -2,7 +2,7 @@
 import type { Payee } from '../descriptors/build.ts';
 import { NETWORKS } from '../descriptors/network.ts';
 import { payeeScript } from '../descriptors/payee-script.ts';
-import type { Family } from '../policies/commitments.ts';
+import { type Family, listedPayeesOf } from '../policies/commitments.ts';
 import type { PayeeFact } from '../policies/facts.ts';
 import { Failure } from '../policies/failure.ts';
 import type { ListedPayee, LpOrder, SpendIntent } from '../policies/intent.ts';
@@ -37,9 +37,10 @@ export function payeeFactsOf(intent: Unplanned, sources: PayeeSources): readonly
       );
     case 'fee_bump':
       return payeeFactsOf(proposalOf(sources.treasury, intent.of).proposal.intent, sources);
+    case 'channel_open':
+      return channelFacts(intent, sources);
     case 'consolidate':
     case 'cancel':
-    case 'channel_open':
       return [];
   }
 }
@@ -60,12 +61,31 @@ export function policyByHash(treasury: Treasury, hash: string): Policy {
 export function usedIndexOf(entry: string, all: readonly Family[]): number | null {
   const indexes = all.flatMap(({ root, fate }) => {
     const { intent } = root.proposal;
-    if (fate.is === 'dead' || !('payees' in intent)) return [];
-    return intent.payees.flatMap((payee) =>
+    if (fate.is === 'dead') return [];
+    return listedPayeesOf(intent).flatMap((payee) =>
       payee.entry === entry && payee.index !== null ? [payee.index] : [],
     );
   });
   return indexes.length === 0 ? null : Math.max(...indexes);
+}
+
+/** Fundings first, then the reserve; the builder orders the outputs. */
+function channelFacts(
+  { channels, reserve }: Extract<Unplanned, { kind: 'channel_open' }>,
+  sources: PayeeSources,
+): PayeeFact[] {
+  const rules = sources.policy.intents.channel_open;
+  const known = scriptsPaid(sources.all);
+  const fundings = channels.map(
+    ({ peer, capacitySat, fundingScript, closeIndex, announced }): PayeeFact => ({
+      script: fundingScript,
+      amountSat: capacitySat,
+      authority: { kind: 'channel', peer, closeIndex, announced },
+      firstPayment: known.has(peer) ? 'known' : 'first',
+    }),
+  );
+  if (reserve === null || rules === 'not_yet') return fundings;
+  return [...fundings, listedFact(reserve, rules.reserve.to, sources)];
 }
 
 function orderFacts(orders: readonly LpOrder[], { all }: PayeeSources): PayeeFact[] {
@@ -107,7 +127,7 @@ function listedFact(payee: ListedPayee, list: string, sources: PayeeSources): Pa
   };
 }
 
-/** What was paid in a block, by the keys that charges use: a script, or an entry with its index. */
+/** What was paid in a block: a script, an entry with its index, or a peer that channels were opened to. */
 function scriptsPaid(all: readonly Family[]): ReadonlySet<string> {
   const paid = new Set<string>();
   for (const { root, fate } of all) {
@@ -117,8 +137,10 @@ function scriptsPaid(all: readonly Family[]): ReadonlySet<string> {
     if (intent.kind === 'withdrawal_batch') {
       for (const { body } of intent.orders) paid.add(body.script);
     }
-    if (!('payees' in intent)) continue;
-    for (const { entry, index } of intent.payees) paid.add(`${entry}/${index ?? ''}`);
+    if (intent.kind === 'channel_open') {
+      for (const { peer } of intent.channels) paid.add(peer);
+    }
+    for (const { entry, index } of listedPayeesOf(intent)) paid.add(`${entry}/${index ?? ''}`);
   }
   return paid;
 }

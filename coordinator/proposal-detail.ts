@@ -6,6 +6,7 @@ import type { PayeeFact } from '../policies/facts.ts';
 import type { Reason } from '../policies/reason.ts';
 import type { ProposalState } from '../policies/treasury.ts';
 import { type FeeRate, feerateFloor, type Sat, sumSat, type VBytes } from '../policies/units.ts';
+import { type ChannelOpenDetail, channelOpenDetail, channelOpenText } from './channel-detail.ts';
 import { questionOf, type Situation, spendOf } from './facts.ts';
 import { payeeFactsOf } from './payees.ts';
 import type { ProposalRow } from './proposal-row.ts';
@@ -29,6 +30,8 @@ export interface ProposalDetail extends ProposalRow {
   /** What the policy was asked, for `weir policy explain`; null where there is no verdict. */
   question: Omit<SpendQuestion, 'policy' | 'overlay'> | null;
   broadcast: { outcome: string; reason: string } | null;
+  /** Of a channel_open. */
+  channelOpen: ChannelOpenDetail | null;
   /** Why something that is signed does not go out; null when nothing holds it. */
   held: string | null;
 }
@@ -84,6 +87,7 @@ export function proposalDetail(
       sent === null
         ? null
         : { outcome: sent.answer?.outcome ?? 'unknown', reason: sent.answer?.reason ?? '' },
+    channelOpen: channelOpenDetail(state, built, now),
     held,
   };
 }
@@ -99,8 +103,19 @@ const WORDS: Record<ProposalRow['kind'], string> = {
   consolidate: 'puts small coins together; nothing leaves but the fee',
   fee_bump: 'pays the same payees again with a higher fee, instead of the earlier one',
   cancel: 'takes the coins of the earlier one back; nothing leaves but the fee',
-  channel_open: 'opens a channel',
+  channel_open: "funds channels that the pool's node negotiated; its transaction never changes",
 };
+
+function authorityText(authority: PayeeFact['authority']): string {
+  switch (authority.kind) {
+    case 'lp-order':
+      return `${authority.lpId}, order ${authority.orderId.slice(0, 12)}`;
+    case 'allowlist':
+      return `${authority.entry} of ${authority.list}`;
+    case 'channel':
+      return `channel with ${authority.peer.slice(0, 16)}`;
+  }
+}
 
 /** The same for a person. */
 export function detailText(detail: ProposalDetail): string {
@@ -110,9 +125,7 @@ export function detailText(detail: ProposalDetail): string {
   const payees = detail.payees.map(({ address, amountSat, authority }) => [
     address ?? 'no address',
     satText(amountSat),
-    authority.kind === 'lp-order'
-      ? `${authority.lpId}, order ${authority.orderId.slice(0, 12)}`
-      : `${authority.entry} of ${authority.list}`,
+    authorityText(authority),
   ]);
   const fee = `${satText(detail.feeSat)}, ${feerateText(detail.feerateSatPerKvb)}`;
   const share = percentTextFloor(detail.feeSat, paid === 0n ? inputs : paid);
@@ -135,6 +148,7 @@ export function detailText(detail: ProposalDetail): string {
     `said      ${detail.approvals.map(({ signerId, role, decision }) => `${role} ${signerId}: ${decision}`).join(', ') || 'nothing'}`,
     `broadcast ${broadcast === null ? 'not yet' : `${broadcast.outcome} ${broadcast.reason}`.trim()}`,
     `chain     ${placeText(place)}`,
+    ...(detail.channelOpen === null ? [] : [channelOpenText(detail.channelOpen)]),
     ...(payees.length === 0 ? [] : [tableText(['payee', 'amount', 'on the word of'], payees)]),
     ...(verdict === null ? [] : [verdictText(verdict)]),
   ].join('\n');

@@ -4,7 +4,7 @@
  * forgets nothing, and nobody's clock or claim moves a limit.
  */
 import type { Charge } from './facts.ts';
-import type { SpendKind } from './intent.ts';
+import type { ListedPayee, SpendIntent, SpendKind } from './intent.ts';
 import { proposalTxid } from './proposal.ts';
 import type { ProposalState, Treasury } from './treasury.ts';
 import { MAX_MONEY_SAT, type Sat, sat } from './units.ts';
@@ -157,6 +157,26 @@ export function takenOrders(all: readonly Family[]): ReadonlyMap<string, string>
   return taken;
 }
 
+/**
+ * Close addresses that belong to a channel or may still: index on the receive branch -> root of the intent
+ * (G4). One that a cancel undid stays taken too: the peer heard of its address.
+ */
+export function takenCloseIndexes(all: readonly Family[]): ReadonlyMap<number, string> {
+  const taken = new Map<number, string>();
+  for (const { root, fate } of all) {
+    const { intent } = root.proposal;
+    if (intent.kind !== 'channel_open' || fate.is === 'dead') continue;
+    for (const { closeIndex } of intent.channels) taken.set(closeIndex, root.id);
+  }
+  return taken;
+}
+
+/** Addresses of an allowlist entry that an intent pays; a bump pays what its first proposal pays. */
+export function listedPayeesOf(intent: SpendIntent): readonly ListedPayee[] {
+  if (intent.kind === 'channel_open') return intent.reserve === null ? [] : [intent.reserve];
+  return 'payees' in intent ? intent.payees : [];
+}
+
 function payeesOf(state: ProposalState): Charge['payees'] {
   const { intent } = state.proposal;
   switch (intent.kind) {
@@ -169,18 +189,27 @@ function payeesOf(state: ProposalState): Charge['payees'] {
       }));
     case 'treasury_move':
     case 'hot_topup':
-      return intent.payees.map((payee) => ({
-        script: `${payee.entry}/${payee.index ?? ''}`,
-        amountSat: payee.amountSat,
-        lpId: null,
-        entry: payee.entry,
-      }));
+      return intent.payees.map(listedCharge);
+    case 'channel_open':
+      return [
+        ...intent.channels.map(({ fundingScript, capacitySat, peer }) => ({
+          script: fundingScript,
+          amountSat: capacitySat,
+          lpId: null,
+          entry: null,
+          peer,
+        })),
+        ...(intent.reserve === null ? [] : [listedCharge(intent.reserve)]),
+      ];
     case 'consolidate':
     case 'fee_bump':
     case 'cancel':
-    case 'channel_open':
       return [];
   }
+}
+
+function listedCharge({ entry, index, amountSat }: ListedPayee): Charge['payees'][number] {
+  return { script: `${entry}/${index ?? ''}`, amountSat, lpId: null, entry };
 }
 
 /**

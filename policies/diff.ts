@@ -26,7 +26,7 @@ export interface PolicyDiff {
 }
 
 /** Which way a value tightens. `any`: no change of it matters. */
-type Tighter = 'lower' | 'higher' | 'yes' | 'no' | 'subset' | 'any';
+type Tighter = 'lower' | 'higher' | 'yes' | 'no' | 'not_yet' | 'subset' | 'any';
 
 /** `*` is one step. What is not here, and what comes or goes without `added`, loosens. */
 const FIELDS: readonly [pattern: string, tighter: Tighter][] = [
@@ -76,6 +76,13 @@ const FIELDS: readonly [pattern: string, tighter: Tighter][] = [
   ['intents.consolidate.max_inputs', 'lower'],
   ['intents.fee_bump.of', 'subset'],
   ['intents.fee_bump.max_bumps', 'lower'],
+  ['intents.channel_open', 'not_yet'],
+  ['intents.channel_open.peers.*.max_capacity', 'lower'],
+  ['intents.channel_open.min_channel', 'higher'],
+  ['intents.channel_open.max_channel', 'lower'],
+  ['intents.channel_open.max_channels', 'lower'],
+  ['intents.channel_open.reserve.max', 'lower'],
+  ['intents.channel_open.min_change', 'higher'],
   ['intents.*.approvals', 'higher'],
   ['intents.policy_change.*.approvals', 'higher'],
   ['intents.channel_close.*.approvals', 'higher'],
@@ -93,6 +100,7 @@ const COMES_AND_GOES: readonly [pattern: string, added: Direction, removed: Dire
   ['fees.windows.*', 'tighten', 'loosen'],
   ['intents.*.windows.*', 'tighten', 'loosen'],
   ['intents.*.windows.*.max_count', 'tighten', 'loosen'],
+  ['intents.channel_open.peers.*', 'loosen', 'tighten'],
   ['allowlists.*.*', 'loosen', 'tighten'],
   ['allowlists.*.*.per_day', 'tighten', 'loosen'],
   ['operators.*', 'loosen', 'tighten'],
@@ -174,6 +182,7 @@ function isTighter(tighter: Exclude<Tighter, 'any'>, from: Tree, to: Tree): bool
       return isNumber(from) && isNumber(to) && to > from;
     case 'yes':
     case 'no':
+    case 'not_yet':
       return to === tighter;
     case 'subset':
       return isNames(from) && isNames(to) && to.every((each) => from.includes(each));

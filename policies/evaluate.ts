@@ -6,6 +6,7 @@ import { missingApprovals, type Requirement, requirementOf } from './approvals.t
 import type { ApprovalFacts } from './facts.ts';
 import type { Reason } from './reason.ts';
 import type { SpendCase } from './rules/case.ts';
+import { channelRules } from './rules/channels.ts';
 import {
   changeRules,
   confirmationRules,
@@ -71,6 +72,7 @@ const RULES: readonly ((spend: SpendCase) => Finding[])[] = [
   authorityRule,
   perPayeeRules,
   entryCapRules,
+  channelRules,
   feeSumRules,
   feeBoundRules,
   bumpRules,

@@ -30,8 +30,17 @@ export interface PayeeFact {
         index: number | null;
         /** The highest index of this entry that was ever paid; absent when none was. */
         usedIndex?: number | null;
+      }
+    | {
+        /** Funds a channel: that the script is its 2-of-2 with this peer is the pool's word. */
+        kind: 'channel';
+        /** The peer's node key. */
+        peer: string;
+        /** On the treasury's receive branch: where a cooperative close pays. */
+        closeIndex: number;
+        announced: 'public' | 'private';
       };
-  /** No charge of the treasury ever paid this script before. */
+  /** No charge of the treasury ever paid this script before; of a channel: nothing was opened to the peer. */
   firstPayment: 'first' | 'known';
 }
 
@@ -70,7 +79,14 @@ export interface Charge {
   outflowSat: Sat;
   /** The highest fee of all live variants until one is buried (F6). */
   feeSat: Sat;
-  payees: readonly { script: string; amountSat: Sat; lpId: string | null; entry: string | null }[];
+  payees: readonly {
+    script: string;
+    amountSat: Sat;
+    lpId: string | null;
+    entry: string | null;
+    /** Of a channel: the node key it was opened to. */
+    peer?: string;
+  }[];
 }
 
 /** Who said yes so far; distinctness is counted by `owner`, which defaults to the id. */

@@ -3,14 +3,15 @@
  * instead of it. It has no way to say "allow", so it can only tighten.
  */
 import { z } from 'zod';
-import { outpoint } from './intent.ts';
-import { perPayee } from './policy-intents.ts';
+import { nodeKey, outpoint } from './intent.ts';
+import { ownChannelBounds, perPayee } from './policy-intents.ts';
 import { fees, inputs, limits, outputs } from './policy-limits.ts';
 import { requireShape } from './policy-shape.ts';
 import { countText, keyedList, labelText, yesNo } from './scalar.ts';
 import { parseYamlTree } from './yaml.ts';
 
 const FROZEN_MAX = 10_000;
+const PEERS_REFUSED_MAX = 1_000;
 
 const refusable = z.enum([
   'withdrawal_batch',
@@ -46,6 +47,12 @@ const overlaySchema = z.strictObject({
   outputs: outputs.pick({ max: true, min_change: true }).partial().default({}),
   per_payee: perPayee.partial().default({}),
   max_payees: countText(0, 2_000).optional(),
+  channel_open: ownChannelBounds.partial().default({}),
+  refuse_peers: keyedList(nodeKey, {
+    key: (each) => each,
+    min: 0,
+    max: PEERS_REFUSED_MAX,
+  }).default([]),
 });
 
 /** A decoded overlay. What it leaves out, the shared policy alone decides. */

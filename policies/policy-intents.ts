@@ -94,6 +94,13 @@ const channelOpen = z.strictObject({
   windows: intentWindows,
 });
 export type ChannelOpenPolicy = z.infer<typeof channelOpen>;
+/** What a guardian's overlay may tighten of it. */
+export const ownChannelBounds = channelOpen.pick({
+  min_channel: true,
+  max_channel: true,
+  max_channels: true,
+  min_change: true,
+});
 const noChannels = z.literal('not_yet', 'must be not_yet, or say which channels');
 
 const authorization = { kind: z.literal('authorization') };

@@ -11,6 +11,7 @@ export function policyContradictions(policy: Policy): void {
   checkPeople(policy);
   checkEscalation(policy);
   checkLists(policy);
+  checkChannels(policy);
   checkMajorities(policy);
   if (policy.fees.min_rate > policy.fees.max_rate) refuse('fees.min_rate', 'above fees.max_rate');
 }
@@ -76,6 +77,23 @@ function checkLists(policy: Policy): void {
   }
 }
 
+function checkChannels({ intents, allowlists }: Policy): void {
+  const rules = intents.channel_open;
+  if (rules === 'not_yet') return;
+  const path = 'intents.channel_open';
+  const { peers, min_channel, max_channel, reserve } = rules;
+  if (!Object.hasOwn(allowlists, reserve.to)) {
+    refuse(`${path}.reserve.to`, `no allowlist ${reserve.to}`);
+  }
+  if (min_channel > max_channel) refuse(`${path}.min_channel`, 'above max_channel');
+  // Two names for one node would be two caps for one peer.
+  const nodes = new Set<string>();
+  for (const { node, name } of peers) {
+    if (nodes.has(node)) refuse(`${path}.peers`, `${name} is the node of another peer`);
+    nodes.add(node);
+  }
+}
+
 function checkMajorities(policy: Policy): void {
   const { intents } = policy;
   const majority = majorityOf(policy.guardians.length);
@@ -103,6 +121,8 @@ function checkMajorities(policy: Policy): void {
     ['intents.channel_close.force.approvals', intents.channel_close.force.approvals],
     ['intents.snapshot.approvals', intents.snapshot.approvals],
   ];
+  const { channel_open: opens } = intents;
+  if (opens !== 'not_yet') others.push(['intents.channel_open.approvals', opens.approvals]);
   for (const row of [...byMajority, ...others]) requireMet(policy, row);
 }
 

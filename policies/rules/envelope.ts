@@ -37,12 +37,14 @@ export function lockTimeRule({ facts }: SpendCase): Finding[] {
 /** Which kinds there are. Only a bump may speak of what it bumps. */
 export function kindRules({ policy, overlay, facts }: SpendCase): Finding[] {
   const findings: Finding[] = [];
-  if (facts.kind === 'channel_open') {
-    findings.push(failed('W-LN-NOT-YET', 'channel_open needs Lightning'));
+  if (facts.kind === 'channel_open' && policy.intents.channel_open === 'not_yet') {
+    findings.push(failed('W-LN-NOT-YET', 'intents.channel_open: not_yet'));
   }
   if (facts.kind === 'fee_bump') {
     if (facts.bump === null) {
       findings.push(failed('W-ENV-INTENT', 'a fee_bump of nothing'));
+    } else if (facts.bump.of === 'channel_open') {
+      findings.push(failed('W-LN-BUMP', 'another txid would orphan its channels: a child pays'));
     } else if (!policy.intents.fee_bump.of.some((kind) => kind === facts.bump?.of)) {
       findings.push(failed('W-POL-INTENT', `intents.fee_bump.of does not name ${facts.bump.of}`));
     }

@@ -93,10 +93,12 @@ export function floorRules({ policy, overlay, facts, charges }: SpendCase): Find
 /** Windows of one kind; a bump's fee adds to the windows of what it bumps. */
 export function intentWindowRules({ policy, facts, charges }: SpendCase): Finding[] {
   const kind = countedKind(facts);
-  if (kind !== 'withdrawal_batch' && kind !== 'treasury_move' && kind !== 'hot_topup') return [];
+  if (kind === 'consolidate' || kind === 'fee_bump' || kind === 'cancel') return [];
+  const rules = policy.intents[kind];
+  if (rules === 'not_yet') return [];
   const ofKind = charges.filter((charge) => charge.kind === kind);
   const code = 'W-LIM-INTENT-WINDOW';
-  return policy.intents[kind].windows.flatMap(({ blocks, max, max_count }) => {
+  return rules.windows.flatMap(({ blocks, max, max_count }) => {
     const held: readonly Charge[] = chargesWithin(ofKind, blocks, facts.tipHeight);
     const rule = `intents.${kind}.windows.${blocks}`;
     const used = total(held.map(chargedSat)) + sumsOf(facts).addedSat;

@@ -1,5 +1,6 @@
 /** Rules about who is paid: on which authority, from which height on, and how much in a day. */
 import type { PayeeFact } from '../facts.ts';
+import type { SpendKind } from '../intent.ts';
 import type { AllowlistEntry } from '../policy-people.ts';
 import { chargesWithin, type SpendCase, total } from './case.ts';
 import { atMost, type Finding, failed, nearest } from './finding.ts';
@@ -88,10 +89,10 @@ function orderFindings({ authority }: PayeeFact, tipHeight: number): Finding[] {
 
 function listedFindings(payee: PayeeFact, { policy, facts }: SpendCase): Finding[] {
   const { authority } = payee;
-  if (facts.kind !== 'treasury_move' && facts.kind !== 'hot_topup') {
-    return unsigned(`a ${facts.kind} pays nobody`);
-  }
-  const { to } = policy.intents[facts.kind];
+  const to = listPaid(policy, facts.kind);
+  if (to === null) return unsigned(`a ${facts.kind} pays nobody`);
+  // Judged by the rules of channels.
+  if (authority.kind === 'channel' && facts.kind === 'channel_open') return [];
   if (authority.kind !== 'allowlist' || authority.list !== to) {
     return unsigned(`a ${facts.kind} pays the list ${to} only`);
   }
@@ -105,6 +106,13 @@ function listedFindings(payee: PayeeFact, { policy, facts }: SpendCase): Finding
     );
   }
   return findings;
+}
+
+/** The list whose places a kind may pay; null where it pays none. */
+function listPaid({ intents }: SpendCase['policy'], kind: SpendKind): string | null {
+  if (kind === 'treasury_move' || kind === 'hot_topup') return intents[kind].to;
+  const { channel_open: rules } = intents;
+  return kind === 'channel_open' && rules !== 'not_yet' ? rules.reserve.to : null;
 }
 
 function unsigned(why: string): Finding[] {

@@ -87,6 +87,7 @@ function bumpReasons(c: Case, wrong: readonly Reason[]): Reason[] {
 
 function authorityText({ authority }: PayeeFact): string {
   if (authority.kind === 'lp-order') return `order ${authority.orderId} of ${authority.lpId}`;
+  if (authority.kind === 'channel') return `channel with ${authority.peer}`;
   const { list, entry, index } = authority;
   return `${list}/${entry}${index === null ? '' : `/${index}`}`;
 }

@@ -45,8 +45,11 @@ function ownScripts(facts: readonly PayeeFact[], deriver: Deriver, indexMax: num
     const place = deriver.find(script, indexMax);
     if (place === null) return [];
     const where = `${place.branch}/${place.index} of this treasury`;
-    return authority.kind === 'lp-order'
-      ? [reason('W-OUT-OWN-RECEIVE', `order ${authority.orderId} pays ${where}`)]
+    if (authority.kind === 'lp-order') {
+      return [reason('W-OUT-OWN-RECEIVE', `order ${authority.orderId} pays ${where}`)];
+    }
+    return authority.kind === 'channel'
+      ? [reason('W-OUT-OWN-RECEIVE', `the channel with ${authority.peer} is ${where}`)]
       : [reason('W-OUT-SHARED', `${authority.list}/${authority.entry} is ${where}`)];
   });
 }
