@@ -27,6 +27,7 @@ export const FAILURES = {
   // Other processes
   BITCOIND_UNREACHABLE: { retry: 'later' },
   BITCOIND_REFUSED: { retry: 'never' },
+  LND_UNREACHABLE: { retry: 'later' },
   COORDINATOR_UNREACHABLE: { retry: 'later' },
   AGENT_UNREACHABLE: { retry: 'later' },
   AGENT_LOCKED: { retry: 'later' },
