@@ -1,11 +1,10 @@
 /** One bitcoind on regtest: started on free ports of loopback, spoken to over RPC, stopped, killed, restarted. */
-import type { ChildProcess } from 'node:child_process';
-import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { BitcoindBinary } from './bitcoind-binary.ts';
+import type { DaemonProcess } from './daemon-process.ts';
+import { endDaemon, hasEnded, startDaemon } from './daemon-process.ts';
 import type { NodePorts } from './free-ports.ts';
 import { freePorts } from './free-ports.ts';
 import type { RpcAddress } from './rpc.ts';
@@ -38,18 +37,11 @@ export interface Bitcoind extends RpcAddress {
 
 /** A node is up in one or two seconds; slower by far only on a machine that does much else. */
 const START_TIMEOUT_MS = 90_000;
-const STOP_TIMEOUT_MS = 60_000;
 /** Each try takes new ports; two clashes in a row are already unlikely. */
 const START_TRIES_MAX = 5;
-/** Enough of the ends of stderr and debug.log to see why a node died. */
+/** Enough of the end of debug.log to see why a node died. */
 const TAIL_CHARS = 2_000;
 const CLASH = /unable to bind|address already in use|failed to listen/i;
-const DIE_WITH_PARENT = '/usr/bin/setpriv';
-
-interface Running {
-  child: ChildProcess;
-  complaint: () => string;
-}
 
 /** Resolves when the node answers RPC. Rejects with the tails of stderr and debug.log when it dies first. */
 export async function startBitcoind(start: BitcoindStart): Promise<Bitcoind> {
@@ -74,13 +66,13 @@ function nodeOf(
   start: BitcoindStart,
   address: RpcAddress,
   ports: NodePorts,
-  first: Running,
+  first: DaemonProcess,
 ): Bitcoind {
-  let running: Running | null = first;
+  let running: DaemonProcess | null = first;
   const end = async (signal: 'SIGTERM' | 'SIGKILL'): Promise<void> => {
     const ending = running;
     running = null;
-    if (ending !== null) await ended(ending.child, signal);
+    if (ending !== null) await endDaemon('bitcoind', ending, signal);
   };
   return {
     ...address,
@@ -137,8 +129,9 @@ async function writeConfiguration(
   await writeFile(path.join(dataDir, 'bitcoin.conf'), `${lines.join('\n')}\n`, { mode: 0o600 });
 }
 
-async function launched(start: BitcoindStart, address: RpcAddress): Promise<Running> {
-  const running = spawned(start);
+async function launched(start: BitcoindStart, address: RpcAddress): Promise<DaemonProcess> {
+  const words = [...start.binary.command, `-datadir=${start.dataDir}`, ...(start.extraArgs ?? [])];
+  const running = startDaemon(words);
   const { child } = running;
   try {
     await until(
@@ -155,7 +148,7 @@ async function launched(start: BitcoindStart, address: RpcAddress): Promise<Runn
     if (hooks.length === 0) throw new Error('ZMQ is off: address already in use');
     return running;
   } catch (cause) {
-    await ended(child, 'SIGKILL');
+    await endDaemon('bitcoind', running, 'SIGKILL');
     const log = await readFile(path.join(start.dataDir, 'regtest', 'debug.log'), 'utf8').catch(
       () => '',
     );
@@ -173,38 +166,4 @@ async function answers(address: RpcAddress): Promise<boolean> {
     if (cause instanceof RpcError && !cause.isStarting) throw cause;
     return false;
   }
-}
-
-function spawned({ binary, dataDir, extraArgs = [] }: BitcoindStart): Running {
-  const words = [...binary.command, `-datadir=${dataDir}`, ...extraArgs];
-  // The kernel ends the node with this process, even when this process is killed.
-  const leash = existsSync(DIE_WITH_PARENT) ? [DIE_WITH_PARENT, '--pdeathsig', 'TERM', '--'] : [];
-  const [file = '', ...args] = [...leash, ...words];
-  const child = spawn(file, args, { stdio: ['ignore', 'ignore', 'pipe'] });
-  let complaint = '';
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    complaint = (complaint + text).slice(-TAIL_CHARS);
-  });
-  child.on('error', (cause) => {
-    complaint += String(cause);
-  });
-  const leave = (): void => void child.kill('SIGTERM');
-  process.on('exit', leave);
-  child.on('close', () => process.off('exit', leave));
-  return { child, complaint: () => complaint };
-}
-
-async function ended(child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
-  if (hasEnded(child)) return;
-  child.kill(signal);
-  try {
-    await until(`bitcoind ${child.pid} to end`, () => hasEnded(child), STOP_TIMEOUT_MS);
-  } catch (cause) {
-    child.kill('SIGKILL');
-    throw cause;
-  }
-}
-
-function hasEnded(child: ChildProcess): boolean {
-  return child.pid === undefined || child.exitCode !== null || child.signalCode !== null;
 }
