@@ -6,12 +6,13 @@
  * and a client ignores what it does not know. Times named `_at_ms` are Unix milliseconds, others RFC 3339 in UTC.
  */
 import { z } from 'zod';
+import { invariant } from '../policies/failure.ts';
 import { hex32 } from '../policies/intent.ts';
 import { URGENCIES } from './operator-policy.ts';
 
 /** Largest request body, and largest `policy_context` in it. */
 export const BODY_BYTES_MAX = 64 * 1024;
-export const POLICY_CONTEXT_BYTES_MAX = 16 * 1024;
+const POLICY_CONTEXT_CHARS_MAX = 16 * 1024;
 /** Objects and lists within each other, in a whole body. */
 export const NESTING_MAX = 16;
 /** Longest wait of `GET /v1/events` for something to tell. */
@@ -32,9 +33,10 @@ const msats = z.codec(z.int().min(0).max(WIRE_INTEGER_MAX), z.bigint(), {
   encode: wireInteger,
 });
 
-/** Digits read back as JSON: exact, because `z.int` behind it refuses what a double cannot hold. */
+/** Exact, or a broken invariant: no amount is near what a double cannot hold. */
 export function wireInteger(value: bigint): number {
-  return z.int().parse(JSON.parse(value.toString()));
+  invariant(value >= 0n && value <= BigInt(WIRE_INTEGER_MAX), `${value} msat is on no wire`);
+  return Number.parseInt(value.toString(), 10);
 }
 
 /** A body as it travels: amounts are JSON integers. */
@@ -67,7 +69,32 @@ function absentable<T extends z.ZodType>(schema: T) {
 
 const unixMs = z.int().min(0);
 const rfc3339 = z.iso.datetime();
-const jsonObject = z.record(z.string(), z.unknown());
+export const jsonObject = z.record(z.string(), z.unknown());
+/** What a caller hashes into quote and receipt: numbers that every JSON reader reads alike, and not too much. */
+const policyContext = jsonObject.superRefine((value, context) => {
+  const problem = contextProblem(value, []);
+  if (problem !== null) context.addIssue({ code: 'custom', ...problem });
+  else if (JSON.stringify(value).length > POLICY_CONTEXT_CHARS_MAX) {
+    const message = `must be at most ${POLICY_CONTEXT_CHARS_MAX} characters of JSON`;
+    context.addIssue({ code: 'custom', message, path: [] });
+  }
+});
+
+function contextProblem(
+  value: unknown,
+  path: (string | number)[],
+): { message: string; path: (string | number)[] } | null {
+  if (path.length > NESTING_MAX) return { message: `nests deeper than ${NESTING_MAX}`, path };
+  if (typeof value === 'number' && !Number.isSafeInteger(value)) {
+    return { message: 'must be an integer up to 2^53-1; put other numbers into text', path };
+  }
+  if (typeof value !== 'object' || value === null) return null;
+  for (const [key, member] of Object.entries(value)) {
+    const problem = contextProblem(member, [...path, key]);
+    if (problem !== null) return problem;
+  }
+  return null;
+}
 /** Ids of ours and of callers: they go into logs and receipts. */
 const id = z.string().regex(/^[a-zA-Z0-9_-]{1,64}$/, 'must be a-z, A-Z, 0-9, _ and -, at most 64');
 const printable = z
@@ -104,7 +131,7 @@ export const quotePayRequest = z.strictObject({
   max_amount_msats: msats.describe('Refused when the invoice asks for more'),
   max_fee_msats: msats.describe('Bounds route fee and service fee together'),
   urgency: absentable(z.enum(URGENCIES)).describe('How hard it is tried; normal when absent'),
-  policy_context: absentable(jsonObject).describe(
+  policy_context: absentable(policyContext).describe(
     'Any JSON object of the caller; integers only. Its hash goes into quote and receipt',
   ),
   funding: absentable(z.enum(FUNDINGS)).describe(
