@@ -12,6 +12,7 @@ import {
   type BitcoindOptions,
   type CommandTools,
   type InitRequest,
+  type LndOptions,
 } from './command-tools.ts';
 
 /** A backup holds a few files of text. */
@@ -23,7 +24,7 @@ const DEVICE_OUTPUTS_DEFAULT = '100';
 const ORIGIN_KEY =
   /^\[([0-9a-f]{8})\/(48[h'](?:\/[0-9]{1,9}[h']){3})\]([tx]pub[1-9A-HJ-NP-Za-km-z]{100,115})$/;
 
-/** Registers `init`, `run` and `restore`. */
+/** Registers `init`, `run`, `lnd` and `restore`. */
 export function setupCommands(parent: Command, tools: CommandTools): void {
   const init = agentCommand(parent, 'init')
     .description('make the folder and keys of a new seat; `restore` brings an old one back')
@@ -41,12 +42,13 @@ export function setupCommands(parent: Command, tools: CommandTools): void {
     ending(options, async () => {
       const device = deviceOf(options);
       const bitcoind = bitcoindOf(options);
+      const lnd = lndOf(options);
       const passphrase = await ownPassphrase(options, tools, 'new');
       const { dir, network } = options;
       const hook = options.hook ?? null;
       return answered(
         options,
-        await tools.init({ dir, network, passphrase, device, bitcoind, hook }),
+        await tools.init({ dir, network, passphrase, device, bitcoind, lnd, hook }),
       );
     }),
   );
@@ -61,6 +63,7 @@ export function setupCommands(parent: Command, tools: CommandTools): void {
         return undefined;
       }),
     );
+  lndCommand(parent, tools);
   const restore = agentCommand(parent, 'restore')
     .argument('<file>', 'a backup of this seat')
     .description('make the folder anew; the agent stays locked until its peers prove it fresh')
@@ -69,12 +72,31 @@ export function setupCommands(parent: Command, tools: CommandTools): void {
     ending(options, async () => {
       const backup = await readBounded(file, BACKUP_BYTES_MAX);
       const bitcoind = bitcoindOf(options);
+      const lnd = lndOf(options);
       const passphrase = await ownPassphrase(options, tools, 'known');
       const hook = options.hook ?? null;
       return answered(
         options,
-        await tools.restore({ dir: options.dir, backup, passphrase, bitcoind, hook }),
+        await tools.restore({ dir: options.dir, backup, passphrase, bitcoind, lnd, hook }),
       );
+    }),
+  );
+}
+
+/** A pool gets its Lightning node later than its treasury, so its guardians learn of it later, too. */
+function lndCommand(parent: Command, tools: CommandTools): void {
+  const command = agentCommand(parent, 'lnd')
+    .description(
+      "look at the pool's Lightning node before channels are signed for; in force at the next start",
+    )
+    .option('--none', 'look at none any more');
+  lndOptions(command).action((options: SetupOptions & { none?: true }) =>
+    ending(options, async () => {
+      const lnd = lndOf(options);
+      if ((lnd === null) !== (options.none === true)) {
+        throw new Failure('INPUT_INVALID', 'say which node with --lnd-socket …, or --none');
+      }
+      return answered(options, await tools.useLnd({ dir: options.dir, lnd }));
     }),
   );
 }
@@ -85,6 +107,9 @@ interface SetupOptions extends AgentOptions {
   bitcoindUser?: string;
   bitcoindPasswordFile?: string;
   bitcoindCookieFile?: string;
+  lndSocket?: string;
+  lndCertFile?: string;
+  lndMacaroonFile?: string;
   hook?: string;
 }
 
@@ -129,7 +154,34 @@ function nodeOptions(command: Command): Command {
   option('--bitcoind-user <user>', 'with --bitcoind-password-file', 'WEIR_BITCOIND_USER');
   option('--bitcoind-password-file <file>', 'its password', 'WEIR_BITCOIND_PASSWORD_FILE');
   option('--bitcoind-cookie-file <file>', 'or its cookie', 'WEIR_BITCOIND_COOKIE_FILE');
+  lndOptions(command);
   return option('--hook <command>', 'told what happens, never amounts', 'WEIR_AGENT_HOOK');
+}
+
+function lndOptions(command: Command): Command {
+  const option = (flags: string, description: string, name: string) =>
+    command.addOption(new Option(flags, description).env(name));
+  option('--lnd-socket <host:port>', "the pool's Lightning node, to look at", 'WEIR_LND_SOCKET');
+  option('--lnd-cert-file <file>', 'its TLS certificate', 'WEIR_LND_CERT_FILE');
+  return option(
+    '--lnd-macaroon-file <file>',
+    'baked for uri:/lnrpc.Lightning/GetInfo, …/PendingChannels and …/ListChannels, no more',
+    'WEIR_LND_MACAROON_FILE',
+  );
+}
+
+/** All three or none. */
+function lndOf(options: SetupOptions): LndOptions | null {
+  const { lndSocket: socket, lndCertFile: certFile, lndMacaroonFile: macaroonFile } = options;
+  const given = [socket, certFile, macaroonFile].filter((each) => each !== undefined);
+  if (given.length === 0) return null;
+  if (socket === undefined || certFile === undefined || macaroonFile === undefined) {
+    throw new Failure(
+      'INPUT_INVALID',
+      '--lnd-socket, --lnd-cert-file and --lnd-macaroon-file come together',
+    );
+  }
+  return { socket, certFile, macaroonFile };
 }
 
 function bitcoindOf(options: SetupOptions): BitcoindOptions | null {

@@ -26,12 +26,20 @@ export interface BitcoindOptions {
   cookieFile?: string;
 }
 
+/** Where the pool's Lightning node listens, and the files that let this agent look. */
+export interface LndOptions {
+  socket: string;
+  certFile: string;
+  macaroonFile: string;
+}
+
 export interface InitRequest {
   dir: string;
   network: NetworkName;
   passphrase: string;
   device: { account: AccountKey; limits: DeviceLimits } | null;
   bitcoind: BitcoindOptions | null;
+  lnd: LndOptions | null;
   hook: string | null;
 }
 
@@ -40,6 +48,7 @@ export interface RestoreRequest {
   backup: Uint8Array;
   passphrase: string;
   bitcoind: BitcoindOptions | null;
+  lnd: LndOptions | null;
   hook: string | null;
 }
 
@@ -57,6 +66,8 @@ export interface CommandTools {
   ): Promise<Approval>;
   init(request: InitRequest): Promise<Answer>;
   restore(request: RestoreRequest): Promise<Answer>;
+  /** Gives an agent that exists its look at a Lightning node, or takes it away. */
+  useLnd(request: { dir: string; lnd: LndOptions | null }): Promise<Answer>;
   run(request: { dir: string; passphraseFile?: string; output: 'text' | 'json' }): Promise<void>;
   /** Judges a proposal file with what lies in the folder, without the process. */
   verify(request: { dir: string; file: string; passphrase: string }): Promise<Answer>;

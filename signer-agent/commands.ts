@@ -51,6 +51,13 @@ const REAL: CommandTools = {
       exit: EXIT.done,
     };
   },
+  async useLnd({ dir, lnd }) {
+    const { useLnd } = await import('./init.ts');
+    await useLnd(dir, lnd);
+    const socket = lnd?.socket ?? null;
+    const text = socket === null ? 'looks at no Lightning node' : `looks at ${socket}`;
+    return { json: { dir, lnd: socket }, text: `${text} from its next start on`, exit: EXIT.done };
+  },
   async run(request) {
     const { runAgent } = await import('./run.ts');
     await runAgent(request);

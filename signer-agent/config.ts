@@ -1,5 +1,5 @@
 /** The agent's settings: one YAML file in its data folder, written by `init`, read by `run`. No secrets. */
-import { chmod, readFile, writeFile } from 'node:fs/promises';
+import { chmod, readFile, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { Failure } from '../policies/failure.ts';
@@ -20,11 +20,20 @@ const bitcoindAccess = z.union([
 ]);
 export type BitcoindAccess = z.infer<typeof bitcoindAccess>;
 
+/** Paths, not contents: the files stay where the node's owner keeps them. */
+const lndAccess = z.strictObject({
+  socket: z.string().regex(/^[^\s/]{1,253}:[0-9]{1,5}$/, 'must be host:port'),
+  cert_file: z.string().max(4_000),
+  macaroon_file: z.string().max(4_000),
+});
+
 const agentConfig = z.strictObject({
   schema: z.literal('weir.agent-config/v1'),
   network: networkName,
   /** Absent: this agent has no chain view of its own and never signs by itself. */
   bitcoind: bitcoindAccess.optional(),
+  /** A read-only look at the pool's Lightning node. Absent: channels are never signed for without its guardian. */
+  lnd: lndAccess.optional(),
   /** Unix seconds before which the treasury holds nothing: where a new watch-only wallet begins. */
   birth_time: countText(0, YEAR_2106),
   /** A shell command that is told what happened; it learns no amount and no address. */
@@ -56,14 +65,24 @@ export async function readConfig(dir: string): Promise<AgentConfig> {
 
 /** Writes the file of a new agent. @throws when there is one. */
 export async function writeConfig(dir: string, config: AgentConfig): Promise<void> {
+  await writePrivate(path.join(dir, FILE), config, 'wx');
+}
+
+/** Replaces the file, whole or not at all; an agent that runs reads it at its next start. */
+export async function replaceConfig(dir: string, config: AgentConfig): Promise<void> {
+  const next = path.join(dir, `${FILE}.next`);
+  await writePrivate(next, config, 'w');
+  await rename(next, path.join(dir, FILE));
+}
+
+async function writePrivate(file: string, config: AgentConfig, flag: 'wx' | 'w'): Promise<void> {
   const rows = Object.entries(config).flatMap(([key, value]) => {
     if (value === undefined) return [];
     if (typeof value !== 'object') return [`${key}: ${JSON.stringify(value)}`];
     const inner = Object.entries(value).map(([name, text]) => `  ${name}: ${JSON.stringify(text)}`);
     return [`${key}:`, ...inner];
   });
-  const file = path.join(dir, FILE);
-  await writeFile(file, `${rows.join('\n')}\n`, { flag: 'wx', mode: 0o600 });
+  await writeFile(file, `${rows.join('\n')}\n`, { flag, mode: 0o600 });
   await chmod(file, 0o600);
 }
 

@@ -8,14 +8,17 @@ import type { NetworkName } from '../policies/intent.ts';
 import { walletRecordHash } from '../policies/wallet-record.ts';
 import { nodeIdentity } from '../transport/bitcoind-node.ts';
 import { bitcoindRpc } from '../transport/bitcoind-rpc.ts';
+import { ownLnd } from './adapters/lnd.ts';
 import { ADDRESS_BOOK_FILE } from './address-book.ts';
 import { type BackupParts, unpackBackup } from './backup.ts';
-import type { BitcoindOptions, InitRequest, RestoreRequest } from './command-tools.ts';
+import type { BitcoindOptions, InitRequest, LndOptions, RestoreRequest } from './command-tools.ts';
 import {
   type AgentConfig,
   type BitcoindAccess,
   bitcoindAddress,
   POLL_MS_DEFAULT,
+  readConfig,
+  replaceConfig,
   writeConfig,
 } from './config.ts';
 import { createKeystore, openKeystore } from './keystore.ts';
@@ -63,6 +66,17 @@ export async function restoreAgent(request: RestoreRequest): Promise<void> {
   await writeConfig(dir, config);
 }
 
+/**
+ * Gives an agent its look at a Lightning node, or takes it away: in force at its next start.
+ *
+ * @throws Failure LND_UNREACHABLE when the node does not answer now, NETWORK_MISMATCH.
+ */
+export async function useLnd(dir: string, options: LndOptions | null): Promise<void> {
+  const { lnd: _before, ...config } = await readConfig(dir);
+  const lnd = await lndOf(options, config.network);
+  await replaceConfig(dir, { ...config, ...(lnd !== null && { lnd }) });
+}
+
 /** What the new journal begins with: who this is, and that it may have forgotten what it signed. */
 function eventsOf({ invited, keyRecord, pinned }: BackupParts): OwnEvent[] {
   const events: OwnEvent[] = [];
@@ -93,15 +107,17 @@ function sealedFiles(parts: BackupParts): [string, Uint8Array | string][] {
 }
 
 async function configOf(
-  request: { bitcoind: BitcoindOptions | null; hook: string | null },
+  request: Pick<InitRequest, 'bitcoind' | 'lnd' | 'hook'>,
   network: NetworkName,
 ): Promise<AgentConfig> {
   const bitcoind = accessOf(request.bitcoind);
   if (bitcoind !== null) await requireNetwork(bitcoind, network);
+  const lnd = await lndOf(request.lnd, network);
   return {
     schema: 'weir.agent-config/v1',
     network,
     ...(bitcoind !== null && { bitcoind }),
+    ...(lnd !== null && { lnd }),
     birth_time: 0,
     ...(request.hook !== null && { hook: request.hook }),
     poll_ms: POLL_MS_DEFAULT,
@@ -120,4 +136,20 @@ async function requireNetwork(access: BitcoindAccess, network: NetworkName): Pro
   const { genesisHash } = await nodeIdentity(bitcoindRpc(await bitcoindAddress(access)));
   if (genesisHash === NETWORKS[network].genesisHash) return;
   throw new Failure('NETWORK_MISMATCH', `the node at ${access.url} is not on ${network}`);
+}
+
+/** The same of a Lightning node: asked once, with the very files that the agent will use. */
+async function lndOf(
+  options: LndOptions | null,
+  network: NetworkName,
+): Promise<AgentConfig['lnd'] | null> {
+  if (options === null) return null;
+  const { socket } = options;
+  const certFile = path.resolve(options.certFile);
+  const macaroonFile = path.resolve(options.macaroonFile);
+  const { genesisHash } = await ownLnd({ socket, certFile, macaroonFile }).identity();
+  if (genesisHash !== null && genesisHash !== NETWORKS[network].genesisHash) {
+    throw new Failure('NETWORK_MISMATCH', `the Lightning node at ${socket} is not on ${network}`);
+  }
+  return { socket, cert_file: certFile, macaroon_file: macaroonFile };
 }

@@ -141,6 +141,7 @@ export function tools(change: Partial<CommandTools> = {}): CommandTools {
     },
     init: never,
     restore: never,
+    useLnd: never,
     run: never,
     verify: never,
     pause: () => Promise.resolve(),

@@ -108,12 +108,45 @@ test('restore reads the backup before it asks for the passphrase', async () => {
   };
   expect((await weir(['restore', file, '--hook', 'notify'], { restore })).exit).toBe(0);
   expect(restored).toEqual([
-    { dir: at.dir, backup: 'kept', passphrase: 'correct horse', bitcoind: null, hook: 'notify' },
+    {
+      dir: at.dir,
+      backup: 'kept',
+      passphrase: 'correct horse',
+      bitcoind: null,
+      lnd: null,
+      hook: 'notify',
+    },
   ]);
 });
 
 const XPUB =
   'tpubDFH9dgzveyD8zTbPUFuLrGmCydNvxehyNdUXKJAQN8x4aZ4j6UZqGfnqFrD4NqyaTVGKbvEW54tsvPTK2UoSbCC1PJY8iCNiwTL3RWZEheQ';
+
+const LND = [
+  '--lnd-socket',
+  'localhost:10009',
+  '--lnd-cert-file',
+  '/cert',
+  '--lnd-macaroon-file',
+  '/mac',
+];
+
+test('lnd names the Lightning node, or takes it away, and nothing half', async () => {
+  const used: unknown[] = [];
+  const useLnd: CommandTools['useLnd'] = ({ lnd }) => {
+    used.push(lnd);
+    return Promise.resolve(said('looks'));
+  };
+  expect((await weir(['lnd', ...LND], { useLnd })).exit).toBe(0);
+  expect((await weir(['lnd', '--none'], { useLnd })).exit).toBe(0);
+  expect(used).toEqual([
+    { socket: 'localhost:10009', certFile: '/cert', macaroonFile: '/mac' },
+    null,
+  ]);
+  for (const words of [['lnd'], ['lnd', '--none', ...LND], ['lnd', ...LND.slice(0, 4)]]) {
+    expect(await failed(words)).toMatchObject({ exit: 1, code: 'INPUT_INVALID' });
+  }
+});
 
 test('init hands on a device’s key and its node', async () => {
   const made: unknown[] = [];
@@ -124,7 +157,7 @@ test('init hands on a device’s key and its node', async () => {
   const words = ['init', '--network', 'regtest', '--bitcoind-url', 'http://127.0.0.1:1'];
   const node = ['--bitcoind-cookie-file', '/c'];
   const device = ['--xpub', `[0a0b0c0d/48'/1'/0'/2']${XPUB}`, '--device', 'box'];
-  expect((await weir([...words, ...node, ...device], { init })).exit).toBe(0);
+  expect((await weir([...words, ...node, ...LND, ...device], { init })).exit).toBe(0);
   expect(made).toEqual([
     {
       dir: at.dir,
@@ -135,6 +168,7 @@ test('init hands on a device’s key and its node', async () => {
         limits: { name: 'box', maxInputs: 20, maxOutputs: 100 },
       },
       bitcoind: { url: 'http://127.0.0.1:1', cookieFile: '/c' },
+      lnd: { socket: 'localhost:10009', certFile: '/cert', macaroonFile: '/mac' },
       hook: null,
     },
   ]);
