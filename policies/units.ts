@@ -9,6 +9,8 @@ type Branded<T, U extends string> = T & { readonly [unit]: U };
 
 /** Satoshi, 0 to MAX_MONEY. */
 export type Sat = Branded<bigint, 'sat'>;
+/** Millisatoshi, 0 to MAX_MONEY: what Lightning counts in (BOLT 2). */
+export type Msat = Branded<bigint, 'msat'>;
 /** Virtual bytes: weight / 4 rounded up (BIP-141). */
 export type VBytes = Branded<bigint, 'vB'>;
 /** Weight units (BIP-141). */
@@ -20,6 +22,7 @@ export type Ppm = Branded<bigint, 'ppm'>;
 
 /** No valid amount is larger: consensus/amount.h, MAX_MONEY. */
 export const MAX_MONEY_SAT = 2_100_000_000_000_000n;
+export const MAX_MONEY_MSAT = MAX_MONEY_SAT * 1_000n;
 /** A nLockTime below this is a height, from here on a time (BIP-65, script.h LOCKTIME_THRESHOLD). */
 export const LOCKTIME_THRESHOLD = 500_000_000;
 
@@ -29,6 +32,22 @@ export function sat(value: bigint): Sat {
     throw new Failure('AMOUNT_OUT_OF_RANGE', `${value} sat is not between 0 and ${MAX_MONEY_SAT}`);
   }
   return value as Sat;
+}
+
+/** @throws Failure AMOUNT_OUT_OF_RANGE below zero or above MAX_MONEY. */
+export function msat(value: bigint): Msat {
+  if (value < 0n || value > MAX_MONEY_MSAT) {
+    throw new Failure(
+      'AMOUNT_OUT_OF_RANGE',
+      `${value} msat is not between 0 and ${MAX_MONEY_MSAT}`,
+    );
+  }
+  return value as Msat;
+}
+
+/** @throws Failure AMOUNT_OUT_OF_RANGE below zero. */
+export function ppm(value: bigint): Ppm {
+  return notNegative(value, 'ppm') as Ppm;
 }
 
 /** @throws Failure AMOUNT_OUT_OF_RANGE below zero. */
@@ -51,6 +70,32 @@ export function sumSat(values: Iterable<Sat>): Sat {
   let total = 0n;
   for (const value of values) total += value;
   return sat(total);
+}
+
+/** Sum of amounts, checked. */
+export function sumMsat(values: Iterable<Msat>): Msat {
+  let total = 0n;
+  for (const value of values) total += value;
+  return msat(total);
+}
+
+export function msatOfSat(value: Sat): Msat {
+  return msat(value * 1_000n);
+}
+
+/** Whole satoshi in an amount; the rest is left. */
+export function satFloor(value: Msat): Sat {
+  return sat(value / 1_000n);
+}
+
+/** Whole satoshi that are enough for an amount. */
+export function satCeil(value: Msat): Sat {
+  return sat((value + 999n) / 1_000n);
+}
+
+/** A share of an amount, rounded up: fees are never a millisatoshi short. */
+export function ppmOfCeil(amount: Msat, rate: Ppm): Msat {
+  return msat((amount * rate + 999_999n) / 1_000_000n);
 }
 
 /** Weight to virtual size, rounded up (BIP-141). */
