@@ -1,11 +1,14 @@
 /** Proposing decisions without a transaction: policy, LP registry, breaker. */
 import { evaluateAuthorization } from '../policies/authorization.ts';
+import { closeReasons } from '../policies/channel-close.ts';
+import { closeIndexMax } from '../policies/commitments.ts';
 import { diffPolicies } from '../policies/diff.ts';
 import { type Verdict, verdictOf } from '../policies/evaluate.ts';
 import { Failure } from '../policies/failure.ts';
 import type { AuthorizationIntent } from '../policies/intent.ts';
 import { parsePolicy } from '../policies/policy.ts';
 import { type Authorization, authorizationId } from '../policies/proposal.ts';
+import type { Reason } from '../policies/reason.ts';
 import { statementHolds } from '../policies/statement.ts';
 import { checkSuccession } from '../policies/succession.ts';
 import type { Treasury } from '../policies/treasury.ts';
@@ -46,12 +49,16 @@ export async function authorize(
 /** The coordinator's own verdict. Pure. */
 export function verdictOn(
   intent: AuthorizationIntent,
-  { treasury, policy, view }: Situation,
+  { treasury, policy, view, all }: Situation,
   initiator: string,
 ): Verdict {
   const approvals = { initiator, guardians: [], operators: [] };
   const question = { policy, intent, approvals, tipHeight: view.tipHeight };
   if (intent.kind === 'registry_change') checkRegistrations(intent, treasury);
+  if (intent.kind === 'channel_close') {
+    const wrong = closeReasons(intent, all, closeIndexMax(policy, view.changeIndexUsed));
+    return withRefusals(evaluateAuthorization(question), wrong);
+  }
   if (intent.kind !== 'policy_change') return evaluateAuthorization(question);
   const next = parsePolicy(intent.policyText);
   if (next.activates_at_height !== intent.activatesAtHeight) {
@@ -62,9 +69,13 @@ export function verdictOn(
   const current = treasury.policies.at(-1)?.policy ?? policy;
   const broken = checkSuccession(current, next, view.tipHeight);
   const verdict = evaluateAuthorization({ ...question, diff: diffPolicies(current, next) });
-  if (broken.length === 0) return verdict;
-  const { requirement, slack } = verdict;
-  return verdictOf({ refusals: broken, missing: [], requirement, slack });
+  return withRefusals(verdict, broken);
+}
+
+function withRefusals(verdict: Verdict, wrong: readonly Reason[]): Verdict {
+  if (wrong.length === 0) return verdict;
+  const refusals = verdict.kind === 'refuse' ? [...verdict.reasons, ...wrong] : wrong;
+  return verdictOf({ ...verdict, refusals, missing: [] });
 }
 
 function authorizationOf(

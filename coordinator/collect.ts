@@ -4,6 +4,7 @@ import type { BuiltTx } from '../descriptors/build.ts';
 import { firstFault, type SpentCoin, signaturesFromHex } from '../descriptors/signature.ts';
 import type { Contribution } from '../policies/proposal.ts';
 import type { Reason } from '../policies/reason.ts';
+import { attestationReasons } from './channel-open.ts';
 import { judge, spendOf } from './facts.ts';
 import { proposalOf } from './machine.ts';
 import type { Vault } from './vault.ts';
@@ -41,6 +42,8 @@ export async function objections(
     signaturesFromHex(contribution.signatures),
   );
   if (fault !== null) return { fault, missing: [] };
+  const unattested = attestationReasons(state);
+  if (unattested.length > 0) return { fault, missing: unattested };
   const hidden = await work.hiddenCoins(state.proposal.prevouts.map(({ outpoint }) => outpoint));
   const verdict = judge(spend, work.situation(proposalId), hidden);
   return { fault, missing: verdict.kind === 'ok' ? [] : verdict.reasons };

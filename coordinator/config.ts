@@ -18,6 +18,7 @@ export const FILES = {
   journal: 'journal',
   invites: 'invites',
   socket: 'coordinator.sock',
+  pool: 'pool.sock',
   horizons: 'request-horizons.json',
 } as const;
 

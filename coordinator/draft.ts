@@ -4,7 +4,7 @@ import { dustSat } from '../descriptors/weight.ts';
 import type { Verdict } from '../policies/evaluate.ts';
 import { Failure } from '../policies/failure.ts';
 import type { CoinRef, SpendIntent, SpendPlan } from '../policies/intent.ts';
-import { type FeeRate, type Sat, sat, sumSat, vbytes } from '../policies/units.ts';
+import { type FeeRate, type Sat, sumSat, vbytes } from '../policies/units.ts';
 import type { ConfirmedCoin, TreasuryCoin } from './chain.ts';
 import { type SelectionTerms, selectCoins, selectForConsolidation } from './coin-selection.ts';
 import { judge, type Situation } from './facts.ts';
@@ -49,11 +49,7 @@ export function draftsPaying(
   situation: Situation,
   terms: DraftTerms,
 ): readonly Draft[] {
-  const payees = payeesOf(unplanned, situation);
-  for (const { script, amountSat } of payees) {
-    if (amountSat < dustSat(script))
-      throw new Failure('INPUT_INVALID', `${amountSat} sat are dust`);
-  }
+  const payees = payeesAboveDust(unplanned, situation);
   const targetSat = sumSat(payees.map(({ amountSat }) => amountSat));
   const selection = selectionTerms(situation, payees, terms);
   const first = selectCoins({ ...selection, targetSat });
@@ -61,21 +57,42 @@ export function draftsPaying(
   const draft = (coins: readonly CoinRef[], change: SpendPlan['change']): Draft =>
     draftOf(unplanned, { situation, payees, terms, coins, change });
   if (first.change === 'change') return [draft(first.coins, { index })];
-  return [draft(first.coins, null), ...withForcedChange()];
-
-  function withForcedChange(): readonly Draft[] {
-    try {
-      const chosen = selectCoins({
-        ...selection,
-        baseVbytes: vbytes(selection.baseVbytes + selection.changeVbytes),
-        targetSat: sat(targetSat + selection.minChangeSat),
-      });
-      return [draft(chosen.coins, { index })];
-    } catch (cause) {
-      if (cause instanceof Failure && cause.code === 'INSUFFICIENT_FUNDS') return [];
-      throw cause;
+  try {
+    const leastSat = selection.minChangeSat;
+    return [draft(first.coins, null), draftWithChange(unplanned, situation, terms, leastSat)];
+  } catch (cause) {
+    if (cause instanceof Failure && cause.code === 'INSUFFICIENT_FUNDS') {
+      return [draft(first.coins, null)];
     }
+    throw cause;
   }
+}
+
+/** A draft that pays and brings back at least so much. @throws as `draftsPaying` */
+export function draftWithChange(
+  unplanned: Unplanned,
+  situation: Situation,
+  terms: DraftTerms,
+  leastSat: Sat,
+): Draft {
+  const payees = payeesAboveDust(unplanned, situation);
+  const selection = selectionTerms(situation, payees, terms);
+  const { coins } = selectCoins({
+    ...selection,
+    baseVbytes: vbytes(selection.baseVbytes + selection.changeVbytes),
+    targetSat: sumSat([...payees.map(({ amountSat }) => amountSat), leastSat]),
+  });
+  const change = { index: nextChangeIndex(situation) };
+  return draftOf(unplanned, { situation, payees, terms, coins, change });
+}
+
+function payeesAboveDust(unplanned: Unplanned, situation: Situation): readonly Payee[] {
+  const payees = payeesOf(unplanned, situation);
+  for (const { script, amountSat } of payees) {
+    if (amountSat < dustSat(script))
+      throw new Failure('INPUT_INVALID', `${amountSat} sat are dust`);
+  }
+  return payees;
 }
 
 /** The smallest coins into one. @throws Failure INSUFFICIENT_FUNDS */

@@ -8,7 +8,7 @@ import {
   proposalsByTxid,
   spendsByOutpoint,
 } from '../policies/commitments.ts';
-import { evaluate, type SpendQuestion, type Verdict } from '../policies/evaluate.ts';
+import { evaluate, type SpendQuestion, type Verdict, verdictOf } from '../policies/evaluate.ts';
 import type { ApprovalFacts, InputFact, SpendFacts } from '../policies/facts.ts';
 import { invariant } from '../policies/failure.ts';
 import type { CoinRef, SpendIntent } from '../policies/intent.ts';
@@ -17,6 +17,7 @@ import type { Approval } from '../policies/proposal.ts';
 import { type ProposalState, policyAt, type Treasury } from '../policies/treasury.ts';
 import { feerateFloor, sumSat } from '../policies/units.ts';
 import type { ChainView, ConfirmedCoin } from './chain.ts';
+import { closeIndexReasons } from './close-index.ts';
 import { payeeFactsOf, payeesOf, policyByHash } from './payees.ts';
 import type { Vault } from './vault.ts';
 
@@ -81,7 +82,11 @@ export function judge(
   situation: Situation,
   confirmed: ReadonlyMap<string, ConfirmedCoin>,
 ): Verdict {
-  return evaluate(questionOf(spend, situation, confirmed));
+  const verdict = evaluate(questionOf(spend, situation, confirmed));
+  const more = closeIndexReasons(spend.intent, situation);
+  if (more.length === 0) return verdict;
+  const refusals = verdict.kind === 'refuse' ? [...verdict.reasons, ...more] : more;
+  return verdictOf({ ...verdict, refusals, missing: [] });
 }
 
 /** The question it asks. */

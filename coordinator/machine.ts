@@ -13,6 +13,7 @@ import {
   type AgentVerdict,
   type Approval,
   type Authorization,
+  type ChannelsPending,
   type Contribution,
   type Proposal,
   proposalTxid,
@@ -50,6 +51,8 @@ export type Command =
       missing: readonly Reason[];
       tipHeight: number;
     }
+  | { kind: 'hear-pending'; pending: ChannelsPending; tipHeight: number }
+  | { kind: 'withdraw'; proposalId: string; why: string }
   | { kind: 'intend-broadcast'; proposalId: string; txid: string; rawTx: string }
   | {
       kind: 'note-answer';
@@ -96,6 +99,10 @@ export function decide(treasury: Treasury, command: Command): readonly LogEvent[
       return hearVerdict(treasury, command.verdict);
     case 'contribute':
       return contribute(treasury, command);
+    case 'hear-pending':
+      return hearPending(treasury, command);
+    case 'withdraw':
+      return withdraw(treasury, command);
     case 'intend-broadcast':
     case 'note-answer':
     case 'note-place':
@@ -268,6 +275,30 @@ function contribute(treasury: Treasury, command: Of<'contribute'>): LogEvent[] {
   return state.faults.has(seatId)
     ? []
     : [{ kind: 'contribution-faulty', proposalId, seatId, input: fault }];
+}
+
+/** The fold verifies who said it and of which outputs; too late to be of use is refused here. */
+function hearPending(treasury: Treasury, { pending, tipHeight }: Of<'hear-pending'>): LogEvent[] {
+  const state = proposalOf(treasury, pending.body.proposalId);
+  if (canonicalJson(state.pending?.body ?? null) === canonicalJson(pending.body)) return [];
+  const { expiryHeight } = state.proposal;
+  if (expiryHeight < tipHeight) {
+    throw new Failure('WRONG_STATE', `the proposal expired at ${expiryHeight}`);
+  }
+  if (rejectedByOperator(state)) throw new Failure('WRONG_STATE', 'the operator said no');
+  if (deadByRefusal(treasury, state)) throw new Failure('WRONG_STATE', `${state.id} is dead`);
+  return [{ kind: 'channels-pending', pending }];
+}
+
+function withdraw(treasury: Treasury, { proposalId, why }: Of<'withdraw'>): LogEvent[] {
+  const state = proposalOf(treasury, proposalId);
+  if (state.withdrawn !== null) return [];
+  const { kind } = state.proposal.intent;
+  refuseWhen(kind !== 'channel_open', `a ${kind} is cancelled, not withdrawn`);
+  if (state.pending !== null) {
+    throw new Failure('WRONG_STATE', 'its channels are pending, somebody may sign: cancel it');
+  }
+  return [{ kind: 'withdrawn', proposalId, why }];
 }
 
 function progress(

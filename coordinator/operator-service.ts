@@ -8,6 +8,7 @@ import { proposalTxid } from '../policies/proposal.ts';
 import { ceremonyDone, type ProposalState, policyAt, type Seat } from '../policies/treasury.ts';
 import { type FeeRate, sumSat } from '../policies/units.ts';
 import { authorize } from './authorize.ts';
+import { nextReceiveIndex } from './close-index.ts';
 import type { Situation } from './facts.ts';
 import type { Loop } from './loop.ts';
 import { decide } from './machine.ts';
@@ -49,7 +50,8 @@ export function operatorService(options: OperatorOptions): OperatorService {
       if (!ceremonyDone(log.treasury())) {
         throw new Failure('NOT_READY', 'not every guardian confirmed the wallet');
       }
-      const at = index ?? nextReceiveIndex(work);
+      const now = situationSeen(work);
+      const at = index ?? (now === null ? 0 : nextReceiveIndex(now));
       const address = work.vault().deriver.address(0, at);
       return { json: { address, index: at }, text: address, exit: EXIT.done };
     },
@@ -256,12 +258,4 @@ function balanceOf({ view, all, treasury }: Situation): StatusView['balance'] {
 function waitingOrders({ treasury, all }: Situation): number {
   const taken = takenOrders(all);
   return [...treasury.queue.keys()].filter((id) => !taken.has(id)).length;
-}
-
-/** One beyond the coins there are now: a wish for privacy, not a promise. */
-function nextReceiveIndex(work: Workplace): number {
-  const used = (work.seen()?.coins ?? [])
-    .filter(({ branch }) => branch === 0)
-    .map(({ index }) => index);
-  return Math.max(-1, ...used) + 1;
 }

@@ -2,10 +2,11 @@
 import { bytesToHex } from '@noble/hashes/utils.js';
 import type { Verdict } from '../policies/evaluate.ts';
 import { Failure } from '../policies/failure.ts';
-import type { ListedPayee } from '../policies/intent.ts';
+import type { ChannelFunding, ListedPayee } from '../policies/intent.ts';
 import { type Proposal, proposalId, proposalTxid } from '../policies/proposal.ts';
 import type { FeeRate, Sat } from '../policies/units.ts';
 import { batchOffer, type LeftOut, QUEUE_INITIATOR } from './batch.ts';
+import { channelOpenDraft } from './channel-open.ts';
 import {
   chosenDraft,
   consolidationDraft,
@@ -28,7 +29,8 @@ export type SpendRequest =
   | { kind: 'treasury_move' | 'hot_topup'; entry: string; index: number | null; amountSat: Sat }
   | { kind: 'consolidate' }
   | { kind: 'fee_bump'; of: string; feerate: FeeRate | null }
-  | { kind: 'cancel'; of: string; feerate: FeeRate | null };
+  | { kind: 'cancel'; of: string; feerate: FeeRate | null }
+  | { kind: 'channel_open'; channels: ChannelFunding[]; reserve: ListedPayee | null };
 
 export interface ProposeSettings {
   longTermFeerate: FeeRate;
@@ -115,6 +117,8 @@ export function draftsOf(
       return { drafts: bumpDrafts(situation, { ...request, seed: terms.seed }), leftOut: [] };
     case 'cancel':
       return { drafts: cancelDrafts(situation, { ...request, seed: terms.seed }), leftOut: [] };
+    case 'channel_open':
+      return { drafts: [channelOpenDraft(request, situation, terms)], leftOut: [] };
   }
 }
 

@@ -26,6 +26,8 @@ import {
   operatorRouter,
 } from './operator-protocol.ts';
 import { operatorService } from './operator-service.ts';
+import { POOL_BODY_BYTES_MAX, type PoolService, poolRouter } from './pool-protocol.ts';
+import { poolService } from './pool-service.ts';
 import {
   BODY_BYTES_MAX,
   type CoordinatorContext,
@@ -124,6 +126,18 @@ async function serve({ dir, config, work, loop, gate, fatal }: Parts): Promise<S
     },
     path.join(dir, FILES.socket),
   );
+  const pool: PoolService = watched(
+    poolService({ work, longTermFeerate: config.long_term_feerate }),
+    fatal,
+  );
+  const poolSocket = await serveUnix(
+    {
+      router: poolRouter,
+      createContext: () => ({ service: pool }),
+      bodyBytesMax: POOL_BODY_BYTES_MAX,
+    },
+    path.join(dir, FILES.pool),
+  );
   const http = await serveHttp(
     {
       router: coordinatorRouter,
@@ -132,7 +146,7 @@ async function serve({ dir, config, work, loop, gate, fatal }: Parts): Promise<S
     },
     { host, port: Number.parseInt(port, 10) },
   );
-  return [socket, http];
+  return [socket, poolSocket, http];
 }
 
 /** Who calls. A request without a signature has no seat; a claim is signed in itself. */

@@ -5,6 +5,7 @@
  */
 import type { Charge } from './facts.ts';
 import type { ListedPayee, SpendIntent, SpendKind } from './intent.ts';
+import type { Policy } from './policy.ts';
 import { proposalTxid } from './proposal.ts';
 import type { ProposalState, Treasury } from './treasury.ts';
 import { MAX_MONEY_SAT, type Sat, sat } from './units.ts';
@@ -169,6 +170,14 @@ export function takenCloseIndexes(all: readonly Family[]): ReadonlyMap<number, s
     for (const { closeIndex } of intent.channels) taken.set(closeIndex, root.id);
   }
   return taken;
+}
+
+/**
+ * The furthest close index: what comes back there must be spendable under the policy's gap, which counts
+ * from the highest index of change that the chain shows used.
+ */
+export function closeIndexMax({ inputs }: Policy, changeIndexUsed: number): number {
+  return inputs.gap + changeIndexUsed + 1;
 }
 
 /** Addresses of an allowlist entry that an intent pays; a bump pays what its first proposal pays. */

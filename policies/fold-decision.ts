@@ -169,9 +169,11 @@ function askedBy({ intents }: Policy, { intent }: Authorization): number {
     case 'breaker':
       return intents.breaker[intent.action].approvals;
     case 'large_ln_payout':
-    case 'channel_close':
     case 'snapshot':
-      return 0;
+      return intents[intent.kind].approvals;
+    case 'channel_close':
+      return intents.channel_close[intent.force === 'cooperative' ? 'cooperative' : 'force']
+        .approvals;
   }
 }
 
