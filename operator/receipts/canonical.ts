@@ -53,8 +53,7 @@ function requireHashable(value: unknown, depthLeft: number): void {
 
 /** An object with a prototype of its own, or with `toJSON`, would be hashed as something else than it shows. */
 function requirePlain(value: object): void {
-  const prototype: unknown = Object.getPrototypeOf(value);
-  if (prototype !== Object.prototype && prototype !== null) throw unhashable('no plain object');
+  if (Object.getPrototypeOf(value) !== Object.prototype) throw unhashable('no plain object');
   if (typeof (value as { toJSON?: unknown }).toJSON === 'function') throw unhashable('a toJSON');
 }
 

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { canonicalJson, type Hex32 } from '../../policies/canonical-json.ts';
-import { hex32 } from '../../policies/intent.ts';
+import { hex32, label } from '../../policies/intent.ts';
 import { leafHash } from './merkle.ts';
 import type { UnsignedReceipt } from './unsigned-receipt.ts';
 
@@ -12,17 +12,17 @@ export const LOG_RECORD_SCHEMA = 'weir.log_record.v1';
 
 export const logRecordSchema = z.strictObject({
   schema: z.literal(LOG_RECORD_SCHEMA),
-  pool_id: z.string().max(64),
+  pool_id: label,
   /** Entries are numbered from 1; leaf `seq - 1` of the tree. */
   seq: z.int().min(1),
   at_ms: z.int().min(0),
-  kind: z.string().max(64),
+  kind: z.string().regex(/^[a-z0-9-]{1,64}$/, 'must be a-z, 0-9, -, at most 64'),
   /** Hash of the journal entry: it covers the private event and, by its chain, all before it. */
   event_sha256: hex32,
   receipt: z
     .strictObject({
-      schema: z.string().max(80),
-      id: z.string().max(64),
+      schema: z.string().regex(/^[a-z0-9._]{1,80}$/, 'must be a-z, 0-9, . and _, at most 80'),
+      id: z.string().regex(/^[a-z0-9_]{1,64}$/, 'must be a-z, 0-9, _, at most 64'),
       canonical_json_sha256: hex32,
       extensions_sha256: hex32,
       /** Over the fields that everybody may see, so that a public receipt verifies, too. */
