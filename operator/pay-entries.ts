@@ -1,0 +1,56 @@
+/** Which rows of the ledger a payment is: of a prepaid balance, of the pool itself, or between two of our agents. Pure. */
+
+import type { Msat } from '../policies/units.ts';
+import { msat } from '../policies/units.ts';
+import type { Entry } from './ledger/entry.ts';
+import { available, type Ledger } from './ledger/ledger.ts';
+import {
+  payFailed,
+  payReserved,
+  paySettled,
+  poolPayFailed,
+  poolPayReserved,
+  poolPaySettled,
+  selfFailed,
+  selfPaid,
+  selfReserved,
+  settledLate,
+} from './ledger/rows.ts';
+import type { Quote } from './pool-event.ts';
+
+/** `inside`: the agent whose top-up is paid, or null over Lightning. */
+export type Inside = { payeeAgentId: string } | null;
+
+function amountsOf({ agentId, quoteId, amountMsat, routeFeeCapMsat, serviceFeeMsat }: Quote) {
+  return { agentId, quoteId, amountMsat, maxFeeMsat: routeFeeCapMsat, serviceFeeMsat };
+}
+
+function selfAmounts({ agentId, quoteId, amountMsat, serviceFeeMsat }: Quote) {
+  return { payerAgentId: agentId, quoteId, amountMsat, serviceFeeMsat };
+}
+
+export function reserveEntry(quote: Quote, inside: Inside): Entry {
+  if (inside !== null) return selfReserved(selfAmounts(quote));
+  const amounts = amountsOf(quote);
+  return quote.funding === 'treasury' ? poolPayReserved(amounts) : payReserved(amounts);
+}
+
+export function settleEntry(quote: Quote, inside: Inside, routeFeeMsat: Msat): Entry {
+  if (inside !== null) return selfPaid({ ...selfAmounts(quote), ...inside });
+  const amounts = { ...amountsOf(quote), routeFeeMsat };
+  return quote.funding === 'treasury' ? poolPaySettled(amounts) : paySettled(amounts);
+}
+
+export function failEntry(quote: Quote, inside: Inside): Entry {
+  if (inside !== null) return selfFailed(selfAmounts(quote));
+  const amounts = amountsOf(quote);
+  return quote.funding === 'treasury' ? poolPayFailed(amounts) : payFailed(amounts);
+}
+
+/** Settled after it was booked as failed. */
+export function lateEntry(ledger: Ledger, quote: Quote, routeFeeMsat: Msat): Entry {
+  const { agentId, amountMsat, funding } = quote;
+  const there = available(ledger, `SYS:liab:prepaid.${agentId}`);
+  const availableMsat = msat(funding === 'treasury' || there < 0n ? 0n : there);
+  return settledLate({ agentId, availableMsat, amountMsat, routeFeeMsat });
+}
