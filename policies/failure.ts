@@ -29,6 +29,7 @@ export const FAILURES = {
   BITCOIND_REFUSED: { retry: 'never' },
   LND_UNREACHABLE: { retry: 'later' },
   COORDINATOR_UNREACHABLE: { retry: 'later' },
+  OPERATOR_UNREACHABLE: { retry: 'later' },
   AGENT_UNREACHABLE: { retry: 'later' },
   AGENT_LOCKED: { retry: 'later' },
   REQUEST_REFUSED: { retry: 'never' },
