@@ -33,7 +33,7 @@ const msats = z.codec(z.int().min(0).max(WIRE_INTEGER_MAX), z.bigint(), {
   encode: wireInteger,
 });
 
-/** Exact, or a broken invariant: no amount is near what a double cannot hold. */
+/** As it stands in JSON. Exact, or a broken invariant: no amount is near what a double cannot hold. */
 export function wireInteger(value: bigint): number {
   invariant(value >= 0n && value <= BigInt(WIRE_INTEGER_MAX), `${value} msat is on no wire`);
   return Number.parseInt(value.toString(), 10);
