@@ -46,12 +46,20 @@ const FROM: Record<Exclude<BatchEvent['kind'], 'channel-batch-planned'>, readonl
   'channel-batch-aborted': ['releasing', 'conflicting'],
 };
 
+/** Whether an event may come while a batch is in this phase. */
+export function mayFollow(
+  phase: BatchPhase,
+  kind: Exclude<BatchEvent['kind'], 'channel-batch-planned'>,
+): boolean {
+  return FROM[kind].includes(phase);
+}
+
 /** Applies one event in place. @throws BrokenInvariant when it does not follow from what was */
 export function applyBatchEvent(channels: Channels, event: BatchEvent, atMs: number): void {
   if (event.kind === 'channel-batch-planned') return plan(channels, event, atMs);
   const batch = channels.batches.get(event.batchId);
   invariant(batch !== undefined, `${event.kind} of a batch that was never planned`);
-  invariant(FROM[event.kind].includes(batch.phase), `${event.kind} while ${batch.phase}`);
+  invariant(mayFollow(batch.phase, event.kind), `${event.kind} while ${batch.phase}`);
   if (isAbortEvent(event)) return applyAbort(batch, event, atMs);
   switch (event.kind) {
     case 'channel-funding-asking':

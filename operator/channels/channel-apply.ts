@@ -36,6 +36,9 @@ function applyOther(
     }
     case 'channel-backup-stored':
       return storeBackup(channels, event, atMs);
+    case 'channel-remainder':
+      channels.closedSinceRemainder = 0;
+      return;
     case 'channel-close-asked':
       return askClose(channels, event);
     case 'channel-close-approved':
@@ -146,11 +149,14 @@ function leave(
   if (event.kind === 'channel-closing') {
     close.phase = 'closing';
     close.localMsat = event.localMsat;
+    const { poolMsat, othersMsat } = event;
+    close.booked = { poolMsat, othersMsat };
     return;
   }
   invariant(close.phase === 'closing', `${event.outpoint} is closed and was not closing`);
   close.phase = 'closed';
   close.closed = event;
+  channels.closedSinceRemainder += 1;
   channels.open.delete(event.outpoint);
 }
 
@@ -172,6 +178,7 @@ function emptyClose(channels: Channels, outpoint: string): Close {
     lastAnswer: null,
     txid: null,
     localMsat: null,
+    booked: null,
     channel: channels.open.get(outpoint) ?? null,
     closed: null,
     endedWhy: null,

@@ -60,6 +60,7 @@ export const abortWhy = z.enum([
   'operator',
   'expired',
   'proposal_dead',
+  'books_short',
 ]);
 export type AbortWhy = z.infer<typeof abortWhy>;
 
@@ -165,8 +166,11 @@ const channelEventsOnly = [
     closeAddress: address.nullable(),
     /** Whether that is the treasury's address for this channel. */
     closes: z.enum(['to_treasury', 'elsewhere']),
-    /** Reserve, commitment fee and anchors: ours, and not to be spent. */
+    /** Reserve, commitment fee and anchors of a channel we opened: ours, and not to be spent. */
     reservedSat: satAmount,
+    /** Value of both anchors, which who opened pays (BOLT 3). */
+    anchorsSat: satAmount,
+    commitFeeSat: satAmount,
   }),
   z.strictObject({
     kind: z.literal('channel-fees-set'),
@@ -221,8 +225,11 @@ const channelEventsOnly = [
     outpoint,
     txid: hex32.nullable(),
     asked: z.enum(['quorum', 'nobody']),
-    /** Ours in it when it was seen, reserved included. */
+    /** Ours in it when it was seen, with what was reserved of it. */
     localMsat: msatAmount,
+    /** What of that the close is expected to bring, as booked: the pool's, and what is not the pool's. */
+    poolMsat: msatAmount,
+    othersMsat: msatAmount,
   }),
   z.strictObject({
     kind: z.literal('channel-closed'),
@@ -233,6 +240,8 @@ const channelEventsOnly = [
     paidTo: z.enum(['treasury', 'node', 'nobody']),
     height,
   }),
+  /** A close pays whole satoshis: what was left below one is gone with its fee. */
+  z.strictObject({ kind: z.literal('channel-remainder'), amountMsat: msatAmount }),
 ] as const;
 
 /** Everything that can happen to channels; the pool's own events are `pool-event.ts`. */

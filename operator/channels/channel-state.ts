@@ -60,6 +60,9 @@ export interface OpenChannel {
   closes: 'to_treasury' | 'elsewhere';
   /** As booked in `ln.reserved`. */
   reservedSat: Sat;
+  anchorsSat: Sat;
+  /** At that time. */
+  commitFeeSat: Sat;
   openedAtMs: number;
   fees: { baseMsat: Msat; ratePpm: number } | null;
   /** A backup made after it was active covers it: only that one counts. */
@@ -92,6 +95,8 @@ export interface Close {
   lastAnswer: { why: string; detail: string; atMs: number } | null;
   txid: string | null;
   localMsat: Msat | null;
+  /** In `ln.pending_close`, as booked; null before it was seen closing. */
+  booked: { poolMsat: Msat; othersMsat: Msat } | null;
   channel: OpenChannel | null;
   closed: ChannelEventOf<'channel-closed'> | null;
   endedWhy: ChannelEventOf<'channel-close-ended'>['why'] | null;
@@ -111,6 +116,8 @@ export interface Channels {
   closes: Map<string, Close>;
   /** By address. */
   inbound: Map<string, InboundAddress>;
+  /** Closes since the last remainder was booked: each may have left less than a satoshi. */
+  closedSinceRemainder: number;
   backup: { file: string; sha256: string; outpoints: ReadonlySet<string>; atMs: number } | null;
 }
 
@@ -120,6 +127,7 @@ export function emptyChannels(): Channels {
     open: new Map(),
     closes: new Map(),
     inbound: new Map(),
+    closedSinceRemainder: 0,
     backup: null,
   };
 }

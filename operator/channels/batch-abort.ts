@@ -1,0 +1,162 @@
+/**
+ * Gives a batch up. What was never pending is let go at once; what was, or may be signed, only after another
+ * spend of its coins is six blocks deep by our own node: LND forgets whatever it is told to, and coins that
+ * then confirm would lie in a 2-of-2 that nobody knows.
+ */
+import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
+import { RawTx } from '@scure/btc-signer/script.js';
+import { invariant } from '../../policies/failure.ts';
+import type { Treasury } from '../../policies/treasury.ts';
+import { CONFLICT_CONFIRMATIONS } from './batch-apply.ts';
+import { abortRoute, isPendingAnywhere } from './batch-steps.ts';
+import { seenOut } from './broadcast-look.ts';
+import type { AbortWhy, ChannelEventOf } from './channel-event.ts';
+import { batchOf, type ChannelParts, recordBatch, unlessRefused } from './channel-parts.ts';
+import { type Batch, outpointsOf } from './channel-state.ts';
+
+/** Proposals of the log that are looked through for a conflict at once. */
+const CANDIDATES_MAX = 50;
+
+/** Decides how it ends, by what the node lists now. @throws Failure LND_UNREACHABLE where that matters */
+export async function giveUp(
+  parts: ChannelParts,
+  { batchId }: Batch,
+  why: AbortWhy,
+  detail: string,
+): Promise<void> {
+  // The caller's copy may be older than what it recorded since.
+  const batch = batchOf(parts.engine.state(), batchId);
+  const listed = batch.proposal === null ? [] : await parts.reader.pendingChannels();
+  await recordBatch(parts, {
+    kind: 'channel-batch-aborting',
+    batchId,
+    why,
+    detail: detail.slice(0, 300),
+    route: abortRoute(batch, listed),
+  });
+}
+
+/** Ids of proposals that fund these very channels and still stand without the pool's word. */
+export function orphansOf(treasury: Treasury, batch: Batch): string[] {
+  const scripts = new Set(batch.funding.map(({ fundingScript }) => fundingScript));
+  return [...treasury.proposals.values()]
+    .filter(
+      ({ proposal: { intent }, withdrawn: gone, pending }) =>
+        intent.kind === 'channel_open' &&
+        gone === null &&
+        pending === null &&
+        intent.channels.some(({ fundingScript }) => scripts.has(fundingScript)),
+    )
+    .map(({ id }) => id);
+}
+
+/** Has them dropped: proposed before a crash, or of a batch that is given up. */
+export async function withdrawn(parts: ChannelParts, batch: Batch, why: string): Promise<void> {
+  if (batch.funding.length === 0) return;
+  for (const id of orphansOf(await parts.treasury.refresh(), batch)) {
+    // Where it is refused nobody signs either: there is no word of the pool.
+    await unlessRefused(parts.coordinator.withdrawProposal(id, why));
+  }
+}
+
+/** Nothing was pending: the node, the coordinator and so the peers let go. */
+export async function release(parts: ChannelParts, batch: Batch): Promise<void> {
+  const { batchId, abort } = batch;
+  for (const { pendingId } of batch.funding) await parts.manager.cancelPending(pendingId);
+  const listed = batch.proposal === null ? [] : await parts.reader.pendingChannels();
+  if (isPendingAnywhere(batch, listed)) {
+    // A peer signed while we let go.
+    await recordBatch(parts, {
+      kind: 'channel-batch-aborting',
+      batchId,
+      why: abort?.why ?? 'node_refused',
+      detail: abort?.detail ?? '',
+      route: 'conflict',
+    });
+    return;
+  }
+  await withdrawn(parts, batch, `given up: ${abort?.why ?? ''}`);
+  // Whose request got lost without its id holds a slot until the peer forgets it.
+  const lost = batch.funding.length === 0 && abort?.why === 'interrupted';
+  const busyPeers = lost ? batch.channels.map(({ peer }) => peer) : [];
+  await recordBatch(parts, { kind: 'channel-batch-aborted', batchId, busyPeers });
+}
+
+/** Asks for the coins to move, and looks whether they did. */
+export async function conflict(parts: ChannelParts, batch: Batch): Promise<void> {
+  const { batchId, proposal, abort, statement } = batch;
+  invariant(proposal !== null && abort !== null, `${batchId} has nothing to conflict with`);
+  if (statement !== null && (await seenOut(parts, batch))) return;
+  if (abort.cancelId === null) {
+    const cancel = await unlessRefused(parts.coordinator.cancelChannelOpen(proposal.proposalId));
+    if (cancel?.id != null) {
+      const event = { kind: 'channel-batch-cancel-proposed' as const, batchId };
+      await recordBatch(parts, { ...event, cancelId: cancel.id });
+    }
+  }
+  const treasury = await parts.treasury.refresh();
+  for (const { txid, height } of conflictCandidates(treasury, proposal)) {
+    const found = await buriedConflict(parts, proposal, { txid, height });
+    if (found === null) continue;
+    await recordBatch(parts, { kind: 'channel-conflict-buried', batchId, ...found });
+    return;
+  }
+}
+
+type Funding = Pick<ChannelEventOf<'channel-batch-proposed'>, 'txid' | 'inputs' | 'proposalId'>;
+
+/** Transactions that the log says are mined and that share a coin with the funding: claims, to be checked. */
+export function conflictCandidates(
+  treasury: Treasury,
+  funding: Funding,
+): { txid: string; height: number }[] {
+  const inputs = new Set(funding.inputs);
+  const found = [...treasury.proposals.values()].flatMap(({ id, proposal, place, broadcast }) => {
+    if (id === funding.proposalId) {
+      return place?.in === 'conflict' && place.height !== null
+        ? [{ txid: place.txid, height: place.height }]
+        : [];
+    }
+    const shares = proposal.prevouts.some(({ outpoint }) => inputs.has(outpoint));
+    return shares && place?.in === 'block' && broadcast !== null
+      ? [{ txid: broadcast.txid, height: place.height }]
+      : [];
+  });
+  return found.filter(({ txid }) => txid !== funding.txid).slice(0, CANDIDATES_MAX);
+}
+
+/** The conflict as our own node holds it, six deep; null where it does not. */
+async function buriedConflict(
+  { chain }: ChannelParts,
+  { inputs }: Funding,
+  { txid, height }: { txid: string; height: number },
+): Promise<Omit<ChannelEventOf<'channel-conflict-buried'>, 'kind' | 'batchId'> | null> {
+  const mined = await chain.minedAt(txid, height);
+  if (mined === null || mined.confirmations < CONFLICT_CONFIRMATIONS) return null;
+  const spends = spentBy(mined.rawTx).find((each) => inputs.includes(each));
+  if (spends === undefined) return null;
+  const { rawTx, confirmations } = mined;
+  return { txid, rawTx, spends, height, confirmations };
+}
+
+function spentBy(rawTx: string): string[] {
+  const { inputs } = RawTx.decode(hexToBytes(rawTx));
+  return inputs.map(({ txid, index }) => `${bytesToHex(txid)}:${index}`);
+}
+
+/** Tells the node to forget, after one more look at the chain: a block may have been taken back since. */
+export async function forget(parts: ChannelParts, batch: Batch): Promise<void> {
+  const { batchId, proposal, abort } = batch;
+  const buried = abort?.conflict ?? null;
+  invariant(proposal !== null && buried !== null, `${batchId} is forgotten without a conflict`);
+  const still = await buriedConflict(parts, proposal, buried);
+  if (still === null) return;
+  const ours = new Set(outpointsOf(batch));
+  const listed = await parts.reader.pendingChannels();
+  for (const { outpoint } of listed.filter((each) => ours.has(each.outpoint))) {
+    const pendingTx = proposal.unsignedTx;
+    await parts.manager.forgetConflicted({ outpoint, pendingTx, confirmedTx: still.rawTx });
+  }
+  const busyPeers = batch.channels.map(({ peer }) => peer);
+  await recordBatch(parts, { kind: 'channel-batch-aborted', batchId, busyPeers });
+}

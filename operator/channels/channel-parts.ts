@@ -1,0 +1,107 @@
+/** What the channel work is done with, and the one line of turns it is done in. */
+import type { PoolService } from '../../coordinator/pool-protocol.ts';
+import { Failure, type FailureCode } from '../../policies/failure.ts';
+import type { NetworkName } from '../../policies/intent.ts';
+import type { ChannelsPending } from '../../policies/proposal.ts';
+import type { ChainPort } from '../chain.ts';
+import type { Decide, News } from '../decision.ts';
+import type { Backup, ChannelManager, NodeReader } from '../lightning.ts';
+import type { OperatorPolicy } from '../operator-policy.ts';
+import type { PoolState } from '../pool-state.ts';
+import { type BatchEvent, mayFollow } from './batch-apply.ts';
+import type { Batch } from './channel-state.ts';
+import type { TreasuryFollower } from './treasury-log.ts';
+
+/** Static channel backups on disk, some generations of them; `backup-files.ts` keeps them. */
+export interface BackupStore {
+  /** Durable when it resolves. Answers the name it has. */
+  store(backup: Backup, atMs: number): Promise<{ file: string; sha256: string }>;
+}
+
+export interface ChannelParts {
+  engine: { act<T>(decide: Decide<T>): Promise<T>; state(): PoolState };
+  manager: ChannelManager;
+  reader: NodeReader;
+  coordinator: PoolService;
+  treasury: TreasuryFollower;
+  chain: ChainPort;
+  backups: BackupStore;
+  network: NetworkName;
+  policy(): OperatorPolicy;
+  /** Signs with the pool's own key, the one that the treasury's policy names. */
+  attest(body: ChannelsPending['body']): ChannelsPending;
+  /** 32 random bytes in hex. */
+  random32(): string;
+  now(): number;
+  /** From the request for funding until all are pending; `PENDING_DEADLINE_MS` unless it is less. */
+  pendingDeadlineMs: number;
+  /** Seen at the edges of effects, for tests that stop there. */
+  crashPoint(moment: string): void;
+}
+
+/** What happens to a batch that is there. */
+export type BatchNews = Exclude<BatchEvent, { kind: 'channel-batch-planned' }>;
+
+/** The news, if that may follow what the batch is by now; else nothing. Pure. */
+export function batchNews(
+  state: PoolState,
+  event: BatchNews,
+  entry: News['entry'] = null,
+): readonly News[] {
+  const batch = state.channels.batches.get(event.batchId);
+  if (batch === undefined || !mayFollow(batch.phase, event.kind)) return [];
+  return [{ event, entry, receipt: null }];
+}
+
+/** Says what happened to a batch, unless something else did first. */
+export async function recordBatch(
+  { engine }: Pick<ChannelParts, 'engine'>,
+  event: BatchNews,
+): Promise<void> {
+  await engine.act((state) => ({ news: batchNews(state, event), answer: null }));
+}
+
+/** @throws Failure NOT_FOUND */
+export function batchOf(state: PoolState, batchId: string): Batch {
+  const batch = state.channels.batches.get(batchId);
+  if (batch === undefined) throw new Failure('NOT_FOUND', `there is no batch ${batchId}`);
+  return batch;
+}
+
+/** Somebody was away or busy: nothing is concluded from it, and the next round asks again. */
+const PASSING: readonly FailureCode[] = [
+  'LND_UNREACHABLE',
+  'BITCOIND_UNREACHABLE',
+  'COORDINATOR_UNREACHABLE',
+  'NOT_READY',
+];
+
+export function isPassing(cause: unknown): boolean {
+  return cause instanceof Failure && PASSING.includes(cause.code);
+}
+
+/** Null where it was refused for good. @throws what may pass, and what is no Failure */
+export async function unlessRefused<T>(asked: Promise<T>): Promise<T | null> {
+  try {
+    return await asked;
+  } catch (cause) {
+    if (cause instanceof Failure && !isPassing(cause)) return null;
+    throw cause;
+  }
+}
+
+/** Short enough for the log, and one line. */
+export function detailOf(cause: unknown): string {
+  const text = cause instanceof Failure ? cause.message : 'an unexpected answer';
+  return text.slice(0, 300);
+}
+
+/** Work that must not run beside other work of its kind: commands and the watch take turns. */
+export function turns(): <T>(work: () => Promise<T>) => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve();
+  return (work) => {
+    const mine = last.then(work);
+    last = mine.catch(() => undefined);
+    return mine;
+  };
+}
