@@ -4,6 +4,7 @@
  */
 import { invariant } from '../policies/failure.ts';
 import { applyChannelEvent, isChannelEvent } from './channels/channel-apply.ts';
+import type { ChannelEvent } from './channels/channel-event.ts';
 import type { Entry } from './ledger/entry.ts';
 import { postEntry } from './ledger/ledger.ts';
 import type { PoolEvent, PoolEventOf, Quote } from './pool-event.ts';
@@ -42,15 +43,17 @@ export function apply(state: PoolState, fact: Fact): void {
   else applyEvent(state, event, fact);
 }
 
-function applyEvent(state: PoolState, event: PoolEvent, fact: Fact): void {
+function applyEvent(state: PoolState, event: Exclude<PoolEvent, ChannelEvent>, fact: Fact): void {
   switch (event.kind) {
     case 'pool-opened':
       state.opened = event;
+      state.openedAtMs = fact.atMs;
       return;
     case 'quoted':
       state.quotes.set(event.quote.quoteId, event.quote);
       state.quoteByKey.set(quoteKey(event.quote), event.quote.quoteId);
-      return;
+      state.liveQuotes.add(event.quote.quoteId);
+      return forgetRunOut(state, fact.atMs);
     case 'pay-reserved':
       return reserve(state, event, fact);
     case 'pay-settled':
@@ -75,8 +78,20 @@ function applyEvent(state: PoolState, event: PoolEvent, fact: Fact): void {
     case 'topup-closed':
     case 'received-unattributed':
       return applyTopup(state, event, fact);
-    default:
+    // They are their postings and their receipts, and nothing else.
+    case 'refused':
+    case 'alarm':
+    case 'capital-brought':
       return;
+  }
+}
+
+/** From the oldest on, as far as they ran out: each is let go once. */
+function forgetRunOut(state: PoolState, atMs: number): void {
+  for (const id of state.liveQuotes) {
+    const quote = state.quotes.get(id);
+    if (quote !== undefined && quote.validUntilMs > atMs) return;
+    state.liveQuotes.delete(id);
   }
 }
 
@@ -129,13 +144,14 @@ function reserve(state: PoolState, event: PoolEventOf<'pay-reserved'>, fact: Fac
     failure: null,
   });
   state.quotes.delete(event.quoteId);
+  state.liveQuotes.delete(event.quoteId);
   state.paymentByHash.set(event.paymentHash, event.quoteId);
   state.unresolved.add(event.quoteId);
-  count(state, quote, 1, fact.atMs);
+  countInFlight(state, quote, 1, fact.atMs);
 }
 
 /** One more or one less in flight; the sliding day keeps what settled and what is in flight. */
-function count(state: PoolState, quote: Quote, by: 1 | -1, atMs: number): void {
+function countInFlight(state: PoolState, quote: Quote, by: 1 | -1, atMs: number): void {
   const usage = usageOf(state, quote.agentId);
   const worst = worstCaseMsat(quote);
   usage.inFlight += by;
@@ -163,7 +179,7 @@ function finish(
   invariant(payment.state === from, `${event.quoteId} is ${payment.state} and ends again`);
   if (event.kind !== 'pay-settled-late') {
     state.unresolved.delete(event.quoteId);
-    count(state, payment.quote, -1, fact.atMs);
+    countInFlight(state, payment.quote, -1, fact.atMs);
   }
   payment.finalSeq = fact.seq;
   payment.finalAtMs = fact.atMs;

@@ -1,5 +1,6 @@
 /** Which rows of the ledger a payment is: of a prepaid balance, of the pool itself, or between two of our agents. Pure. */
 
+import { invariant } from '../policies/failure.ts';
 import type { Msat } from '../policies/units.ts';
 import { msat } from '../policies/units.ts';
 import type { Entry } from './ledger/entry.ts';
@@ -17,9 +18,18 @@ import {
   settledLate,
 } from './ledger/rows.ts';
 import type { Quote } from './pool-event.ts';
+import type { PoolState } from './pool-state.ts';
 
 /** `inside`: the agent whose top-up is paid, or null over Lightning. */
 export type Inside = { payeeAgentId: string } | null;
+
+/** Of a payment's `inside`: whose top-up that is. */
+export function insideParty(state: PoolState, topupId: string | null): Inside {
+  if (topupId === null) return null;
+  const topup = state.topups.get(topupId);
+  invariant(topup !== undefined, `${topupId} is paid inside and was never opened`);
+  return { payeeAgentId: topup.agentId };
+}
 
 function amountsOf({ agentId, quoteId, amountMsat, routeFeeCapMsat, serviceFeeMsat }: Quote) {
   return { agentId, quoteId, amountMsat, maxFeeMsat: routeFeeCapMsat, serviceFeeMsat };

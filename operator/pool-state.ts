@@ -66,13 +66,16 @@ export interface PoolState {
   /** Time of the newest entry: the books never go back. */
   atMs: number;
   opened: PoolEventOf<'pool-opened'> | null;
+  openedAtMs: number;
   mode: Mode;
   modeWhy: string;
   credentials: Map<string, KnownCredential>;
   credentialByToken: Map<string, string>;
   credentialByNostrKey: Map<string, string>;
-  /** Quotes nobody paid yet, and those that were paid; a quote that ran out goes when its key is not needed. */
+  /** Quotes nobody paid yet; a key that came once stays known for ever. */
   quotes: Map<string, Quote>;
+  /** Unpaid quotes, oldest first, at least those that still hold; those that ran out are let go in passing. */
+  liveQuotes: Set<string>;
   quoteByKey: Map<string, string>;
   payments: Map<string, Payment>;
   /** Payment hash to the quote that pays it now, paid it, or failed last. */
@@ -100,12 +103,14 @@ export function emptyPool(): PoolState {
     seq: 0,
     atMs: 0,
     opened: null,
+    openedAtMs: 0,
     mode: 'open',
     modeWhy: '',
     credentials: new Map(),
     credentialByToken: new Map(),
     credentialByNostrKey: new Map(),
     quotes: new Map(),
+    liveQuotes: new Set(),
     quoteByKey: new Map(),
     payments: new Map(),
     paymentByHash: new Map(),
@@ -145,6 +150,14 @@ export function payeeUsageOf(
   payee: string,
 ): { inFlight: number; inFlightMsat: bigint } {
   return state.payeeUsage.get(payee) ?? { inFlight: 0, inFlightMsat: 0n };
+}
+
+/** Quotes that hold something at this moment. */
+export function* quotesLive(state: PoolState, nowMs: number): Generator<Quote> {
+  for (const id of state.liveQuotes) {
+    const quote = state.quotes.get(id);
+    if (quote !== undefined && quote.validUntilMs > nowMs) yield quote;
+  }
 }
 
 /** Everything that a payment may cost its payer: amount, route fee cap, service fee. */

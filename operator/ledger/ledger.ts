@@ -113,7 +113,7 @@ function changesOf(ledger: Ledger, entry: Entry): Changes | LedgerRefusal {
       : ledger.holds.get(pending.id);
     if (pending.op === 'open') {
       if (held !== undefined && held !== null)
-        return refusal('hold_known', `a hold ${pending.id} is open already`);
+        return refused('hold_known', `a hold ${pending.id} is open already`);
       const unbalanced = imbalance(pending.postings);
       if (unbalanced !== null) return unbalanced;
       changes.holds.set(pending.id, pending.postings);
@@ -121,7 +121,7 @@ function changesOf(ledger: Ledger, entry: Entry): Changes | LedgerRefusal {
       continue;
     }
     if (held === undefined || held === null)
-      return refusal('hold_unknown', `no hold ${pending.id} is open`);
+      return refused('hold_unknown', `no hold ${pending.id} is open`);
     changes.holds.set(pending.id, null);
     release(ledger, changes, held);
     if (pending.op === 'void') continue;
@@ -135,7 +135,7 @@ function changesOf(ledger: Ledger, entry: Entry): Changes | LedgerRefusal {
   return changes;
 }
 
-function refusal(code: LedgerRefusal['code'], message: string): LedgerRefusal {
+function refused(code: LedgerRefusal['code'], message: string): LedgerRefusal {
   return { code, message };
 }
 
@@ -143,13 +143,13 @@ function refusal(code: LedgerRefusal['code'], message: string): LedgerRefusal {
 function imbalance(postings: readonly Posting[]): LedgerRefusal | null {
   const sums = new Map<string, bigint>();
   for (const { account, side, amount } of postings) {
-    if (amount <= 0n) return refusal('unbalanced', `${account} is posted ${amount}`);
+    if (amount <= 0n) return refused('unbalanced', `${account} is posted ${amount}`);
     const { unit, partition } = accountOf(account);
     const key = `${partition} ${unit}`;
     sums.set(key, (sums.get(key) ?? 0n) + (side === 'dr' ? amount : -amount));
   }
   for (const [key, sum] of sums) {
-    if (sum !== 0n) return refusal('unbalanced', `debits and credits of ${key} differ by ${sum}`);
+    if (sum !== 0n) return refused('unbalanced', `debits and credits of ${key} differ by ${sum}`);
   }
   return null;
 }
@@ -161,7 +161,7 @@ function exceeded(held: readonly Posting[], posted: readonly Posting[]): LedgerR
   }
   for (const { account, side, amount } of posted) {
     const rest = (left.get(`${side} ${account}`) ?? 0n) - amount;
-    if (rest < 0n) return refusal('hold_exceeded', `${account} posts ${-rest} more than was held`);
+    if (rest < 0n) return refused('hold_exceeded', `${account} posts ${-rest} more than was held`);
     left.set(`${side} ${account}`, rest);
   }
   return null;
@@ -215,9 +215,11 @@ export interface LedgerState {
   closed: [string, string][];
 }
 
+function sorted<T>(entries: Iterable<[string, T]>): [string, T][] {
+  return [...entries].toSorted(([a], [b]) => (a < b ? -1 : 1));
+}
+
 export function ledgerState(ledger: Ledger): LedgerState {
-  const sorted = <T>(entries: Iterable<[string, T]>): [string, T][] =>
-    [...entries].toSorted(([a], [b]) => (a < b ? -1 : 1));
   return {
     balances: sorted(ledger.balances).map(([name, each]) => [
       name,

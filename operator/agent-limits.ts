@@ -1,0 +1,83 @@
+/** What one agent and one payee may have in flight and in a day: hold invoices tie up what they please. Pure. */
+import { DAY_MS } from './apply.ts';
+import { type OperatorPolicy, rulesOf } from './operator-policy.ts';
+import type { ApiRefusal, Caller } from './pool-api.ts';
+import { type PoolState, payeeUsageOf, usageOf } from './pool-state.ts';
+import { refuse } from './reasons.ts';
+
+/** In flight ends when the payee likes: asking again sooner is of no use. */
+const IN_FLIGHT_RETRY_MS = 2_000;
+
+/** The tighter of the agent's rules and the credential's own caps. */
+export function agentLimits(
+  state: PoolState,
+  nowMs: number,
+  {
+    caller,
+    policy,
+    amountMsat,
+    worst,
+  }: { caller: Caller; policy: OperatorPolicy; amountMsat: bigint; worst: bigint },
+): ApiRefusal | null {
+  const rules = rulesOf(policy, caller.agentId);
+  const perPayment = least(rules.perPaymentMsat, caller.perPaymentMsat);
+  if (worst > perPayment) {
+    return refuse(
+      'agent_cap_exceeded',
+      `amount and fees may take ${worst} msat, at most ${perPayment} at once`,
+    );
+  }
+  const usage = usageOf(state, caller.agentId);
+  const recent = usage.recent.filter((each) => each.atMs > nowMs - DAY_MS);
+  const spent = recent.reduce((sum, each) => sum + each.msat, 0n);
+  const perDay = least(rules.perDayMsat, caller.perDayMsat);
+  if (spent + amountMsat > perDay) {
+    const oldest = recent[0]?.atMs ?? nowMs;
+    return refuse('day_cap_exceeded', `${spent} msat of ${perDay} are used in this sliding day`, {
+      retryAfterMs: Math.max(1, oldest + DAY_MS - nowMs),
+    });
+  }
+  if (usage.inFlight >= rules.inFlightMax) {
+    return refuse(
+      'in_flight_exceeded',
+      `${usage.inFlight} payments in flight, at most ${rules.inFlightMax}`,
+      {
+        retryAfterMs: IN_FLIGHT_RETRY_MS,
+      },
+    );
+  }
+  if (usage.inFlightMsat + worst > rules.inFlightMsat) {
+    return refuse(
+      'in_flight_exceeded',
+      `${usage.inFlightMsat} msat in flight, at most ${rules.inFlightMsat}`,
+      {
+        retryAfterMs: IN_FLIGHT_RETRY_MS,
+      },
+    );
+  }
+  return null;
+}
+
+export function payeeLimits(
+  state: PoolState,
+  policy: OperatorPolicy,
+  payee: string,
+  worst: bigint,
+): ApiRefusal | null {
+  const { perPayeeInFlightMax, perPayeeInFlightMsat } = policy.pay;
+  const usage = payeeUsageOf(state, payee);
+  const over =
+    usage.inFlight >= perPayeeInFlightMax || usage.inFlightMsat + worst > perPayeeInFlightMsat;
+  if (!over) return null;
+  return refuse(
+    'payee_in_flight_exceeded',
+    `${usage.inFlight} payments are in flight to this payee`,
+    {
+      retryAfterMs: IN_FLIGHT_RETRY_MS,
+    },
+  );
+}
+
+function least(rule: bigint, cap: bigint | null): bigint {
+  return cap !== null && cap < rule ? cap : rule;
+}

@@ -1,0 +1,83 @@
+/** The operator's folder: its config file, its sealed keys, and where everything else lies. */
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { Document } from 'yaml';
+import { z } from 'zod';
+import { Failure } from '../policies/failure.ts';
+import { hex32, label, networkName } from '../policies/intent.ts';
+import { parseYamlTree } from '../policies/yaml.ts';
+
+/** Files of the folder. */
+export const FILES = {
+  config: 'config.yaml',
+  keys: 'operator.sealed',
+  policy: 'policy.yaml',
+  journal: 'journal',
+  backups: 'backups',
+  macaroons: 'macaroons',
+  socket: 'operator.sock',
+} as const;
+
+const pathText = z.string().min(1).max(4_096);
+const hostPort = z.string().regex(/^[^/\s]+:[0-9]{1,5}$/, 'must be host:port');
+const urlText = z.url({ protocol: /^https?$/ });
+
+const configSchema = z.strictObject({
+  schema: z.literal('weir.operator/v1'),
+  network: networkName,
+  pool_id: label,
+  /** `host:port` of the API. */
+  listen: hostPort,
+  /** The same as callers reach it: OpenAPI names it and NIP-98 signs it. */
+  url: urlText,
+  lnd: z.strictObject({ socket: hostPort, cert_file: pathText, macaroons: pathText }),
+  bitcoind: z
+    .union([
+      z.strictObject({ url: urlText, user: z.string().min(1), password_file: pathText }),
+      z.strictObject({ url: urlText, cookie_file: pathText }),
+    ])
+    .exactOptional(),
+  /** The treasury, and whom to believe about it; without it channels are not opened or closed. */
+  treasury: z.strictObject({ socket: pathText, id: hex32, coordinator_key: hex32 }).exactOptional(),
+  webhooks: z
+    .array(z.strictObject({ url: urlText, secret_file: pathText }))
+    .max(16)
+    .exactOptional(),
+  watchtowers: z
+    .array(z.string().regex(/^0[23][0-9a-f]{64}@[^\s@]+$/))
+    .max(8)
+    .exactOptional(),
+});
+export type OperatorConfig = z.infer<typeof configSchema>;
+
+/** @throws Failure NOT_FOUND without one, INPUT_INVALID naming the key that is wrong. */
+export async function readConfig(dir: string): Promise<OperatorConfig> {
+  const file = path.join(dir, FILES.config);
+  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
+    throw new Failure('NOT_FOUND', `${file} is not there: weir operator init makes it`, { cause });
+  });
+  let tree: unknown;
+  try {
+    tree = parseYamlTree(text, 'config');
+  } catch (cause) {
+    if (!(cause instanceof Failure)) throw cause;
+    throw new Failure('INPUT_INVALID', cause.message, { cause });
+  }
+  return checkedConfig(tree);
+}
+
+/** @throws Failure INPUT_INVALID */
+export function checkedConfig(tree: unknown): OperatorConfig {
+  const parsed = configSchema.safeParse(tree);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  throw new Failure(
+    'INPUT_INVALID',
+    `config: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'invalid'}`,
+  );
+}
+
+/** A config as YAML text. */
+export function configText(config: OperatorConfig): string {
+  return new Document(config, { schema: 'failsafe' }).toString({ lineWidth: 0 });
+}

@@ -1,0 +1,135 @@
+/**
+ * The one writer: decisions in order, applied at once, durable in batches, answered only then. State seen by a
+ * decision may be ahead of the disk; no answer and no effect is.
+ */
+import { everyEntry, type Journal } from '../journal/journal.ts';
+import { BrokenInvariant } from '../policies/failure.ts';
+import { apply } from './apply.ts';
+import { commitQueue, type Dated } from './commit-queue.ts';
+import type { Decide, News } from './decision.ts';
+import { bodyOf, factOf, recordOf } from './pool-entry.ts';
+import { emptyPool, type PoolState } from './pool-state.ts';
+import { emptyReceiptLog, type ReceiptLog } from './receipts/log.ts';
+import type { LogRecord } from './receipts/log-record.ts';
+
+export interface Engine {
+  /** State as decided, perhaps ahead of the disk: for decisions and effects that check again. */
+  state(): PoolState;
+  receipts(): ReceiptLog;
+  journal: Journal;
+  /**
+   * Decides, and resolves when what was decided is durable.
+   *
+   * @throws Failure NOT_READY when too many wait; JOURNAL_LOCKED when the disk does not take it: the process must stop
+   */
+  act<T>(decide: Decide<T>): Promise<T>;
+  /** Resolves when everything decided so far is durable: then what is read has happened. */
+  durable(): Promise<void>;
+  /** Called after each durable batch, until the answer is called. */
+  onDurable(listener: (news: readonly News[]) => void): () => void;
+  close(): Promise<void>;
+}
+
+export interface EngineOptions {
+  journal: Journal;
+  now: () => number;
+  /** Called once when the disk does not take a batch: nothing is known any more. */
+  onFatal: (cause: unknown) => void;
+}
+
+/** Replays the journal and goes on from there. @throws Failure JOURNAL_CORRUPT */
+export async function openEngine(options: EngineOptions): Promise<Engine> {
+  const state = emptyPool();
+  const receipts = emptyReceiptLog();
+  let batch: LogRecord[] = [];
+  for await (const entry of everyEntry(options.journal)) {
+    const { fact, batchFirst, receipt } = factOf(entry);
+    if (batchFirst === entry.seq && batch.length > 0) {
+      receipts.appendBatch(batch);
+      batch = [];
+    }
+    apply(state, fact);
+    const { atMs, event } = fact;
+    const poolId = state.opened?.poolId ?? '';
+    batch.push(recordOf(entry, { poolId, atMs, kind: event.kind, receipt }));
+  }
+  if (batch.length > 0) receipts.appendBatch(batch);
+  return runningEngine(options, state, receipts);
+}
+
+function entryLost(seq: number): never {
+  throw new BrokenInvariant(`the journal gave entry ${seq} for nothing that was appended`);
+}
+
+function runningEngine(
+  { journal, now, onFatal }: EngineOptions,
+  state: PoolState,
+  receipts: ReceiptLog,
+): Engine {
+  const listeners = new Set<(news: readonly News[]) => void>();
+  let durableSeq = state.seq;
+  const queue = commitQueue({
+    async write(dated) {
+      const records = await appended(journal, dated, {
+        first: durableSeq + 1,
+        poolId: () => state.opened?.poolId ?? '',
+      });
+      receipts.appendBatch(records);
+      durableSeq += dated.length;
+    },
+    written: (news) => {
+      for (const listener of listeners) listener(news);
+    },
+    onFatal,
+  });
+
+  return {
+    state: () => state,
+    receipts: () => receipts,
+    journal,
+    async act(decide) {
+      queue.requireRoom();
+      const atMs = Math.max(now(), state.atMs);
+      const { news, answer } = decide(state, atMs);
+      try {
+        for (const each of news) applyNews(state, each, atMs);
+      } catch (cause) {
+        // The state is no longer what the journal says: nothing may be decided on it.
+        queue.stop(cause);
+        throw cause;
+      }
+      if (news.length > 0 || queue.busy())
+        await queue.add(news.map((each) => ({ news: each, atMs })));
+      return answer;
+    },
+    durable: () => queue.settled(),
+    onDurable(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    async close() {
+      await queue.settled();
+      await journal.close();
+    },
+  };
+}
+
+function applyNews(state: PoolState, { event, entry, receipt }: News, atMs: number): void {
+  const receiptId = receipt?.receiptId ?? null;
+  apply(state, { seq: state.seq + 1, atMs, event, entry, receiptId });
+}
+
+/** Appends a batch and gives the public records of its entries. */
+async function appended(
+  journal: Journal,
+  dated: readonly Dated[],
+  { first, poolId }: { first: number; poolId: () => string },
+): Promise<LogRecord[]> {
+  const bodies = dated.map(({ news, atMs }) => bodyOf(news, { atMs, batchFirst: first }));
+  const entries = await journal.append(bodies);
+  return entries.map((entry, index) => {
+    const { news, atMs } = dated[index] ?? entryLost(entry.seq);
+    const { event, receipt } = news;
+    return recordOf(entry, { poolId: poolId(), atMs, kind: event.kind, receipt });
+  });
+}

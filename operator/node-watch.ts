@@ -1,0 +1,95 @@
+/** What the node last said of itself, and of what its channels can send. One poller; everybody else reads. */
+import { Failure } from '../policies/failure.ts';
+import type { Channel, NodeReader, NodeStanding } from './lightning.ts';
+
+/** Between two looks. */
+const LOOK_MS = 2_000;
+/** A look older than this says nothing any more: the node counts as unreachable. */
+export const STALE_MS = 15_000;
+
+export interface NodeLook {
+  standing: NodeStanding;
+  channels: readonly Channel[];
+  atMs: number;
+}
+
+export interface NodeWatch {
+  /** The newest look, or null where it is too old or there was none. */
+  look(): NodeLook | null;
+  /** Looks now. @throws Failure LND_UNREACHABLE */
+  refresh(): Promise<NodeLook>;
+  /** Since when the node has not answered; null while it does. */
+  offlineSince(): number | null;
+  onLook(listener: (look: NodeLook) => Promise<void>): void;
+  stop(): Promise<void>;
+}
+
+export function nodeWatch(of: {
+  reader: Pick<NodeReader, 'standing' | 'channels'>;
+  now: () => number;
+  sleep: (ms: number, signal: AbortSignal) => Promise<void>;
+  onFatal: (cause: unknown) => void;
+}): NodeWatch {
+  const { reader, now, sleep } = of;
+  const stopping = new AbortController();
+  const listeners: ((look: NodeLook) => Promise<void>)[] = [];
+  let newest: NodeLook | null = null;
+  let offline: number | null = null;
+
+  async function refresh(): Promise<NodeLook> {
+    try {
+      const [standing, channels] = await Promise.all([reader.standing(), reader.channels()]);
+      newest = { standing, channels, atMs: now() };
+      offline = null;
+      return newest;
+    } catch (cause) {
+      offline ??= now();
+      throw cause;
+    }
+  }
+
+  async function poll(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      try {
+        const look = await refresh();
+        for (const listener of listeners) await listener(look);
+      } catch (cause) {
+        if (!(cause instanceof Failure) || cause.retry !== 'later') throw cause;
+      }
+      await sleep(LOOK_MS, stopping.signal);
+    }
+  }
+  const polling = poll().catch((cause: unknown) => {
+    if (!stopping.signal.aborted) of.onFatal(cause);
+  });
+
+  return {
+    look: () => (newest !== null && now() - newest.atMs <= STALE_MS ? newest : null),
+    refresh,
+    offlineSince: () => offline,
+    onLook: (listener) => {
+      listeners.push(listener);
+    },
+    async stop() {
+      stopping.abort();
+      await polling;
+    },
+  };
+}
+
+/** What usable channels can send at most: their reserve stays, and room for the fee of one more HTLC. */
+export function outboundMsat(channels: readonly Channel[]): bigint {
+  let sum = 0n;
+  for (const channel of channels) {
+    if (channel.usable !== 'active') continue;
+    const fee = channel.openedBy === 'us' ? channel.commitFeeSat : 0n;
+    const spendable = channel.localMsat - (channel.reserveSat + fee) * 1_000n;
+    if (spendable > 0n) sum += spendable;
+  }
+  return sum;
+}
+
+/** Payment hashes whose HTLCs the channels show: their amounts are already off `localMsat`. */
+export function outgoingHashes(channels: readonly Channel[]): ReadonlySet<string> {
+  return new Set(channels.flatMap(({ pendingHashes }) => pendingHashes));
+}

@@ -1,0 +1,163 @@
+/** Whether a quote is paid now. Pure. From `pay-reserved` on its money is held and the node may have it. */
+import { agentLimits, payeeLimits } from './agent-limits.ts';
+import { type Decision, nothing, type Refused } from './decision.ts';
+import { checkEntry } from './ledger/ledger.ts';
+import type { OperatorPolicy } from './operator-policy.ts';
+import { insideParty, reserveEntry } from './pay-entries.ts';
+import type { ApiRefusal, Caller } from './pool-api.ts';
+import type { Quote } from './pool-event.ts';
+import { type Payment, type PoolState, worstCaseMsat } from './pool-state.ts';
+import { hashRefusal, modeRefusal } from './quote-decision.ts';
+import { refuse } from './reasons.ts';
+import { refusedNews } from './refusal-news.ts';
+
+/** Asking about a payment in flight sooner than this tells nothing new. */
+export const IN_FLIGHT_RETRY_MS = 1_000;
+
+export interface PayAsk {
+  quoteId: string;
+  runId: string | null;
+  trajectoryHash: string | null;
+  policyId: string | null;
+}
+
+/** `reserved`: by this call. `paying`: by an earlier one. `ended`: its receipt is to be told again. */
+export type PayAnswer = { is: 'reserved' | 'paying' | 'ended' } | Refused;
+
+/** Reserves and so decides to pay, or finds what was decided before. Replay comes before expiry. */
+export function decidePay(
+  state: PoolState,
+  nowMs: number,
+  of: { caller: Caller; ask: PayAsk; policy: OperatorPolicy; height: number | null },
+): Decision<PayAnswer> {
+  const { caller, ask } = of;
+  const known = state.payments.get(ask.quoteId);
+  if (known !== undefined) return nothing(replayed(known, caller, ask));
+  const quote = state.quotes.get(ask.quoteId);
+  if (quote === undefined || quote.agentId !== caller.agentId) {
+    return nothing({
+      refusal: refuse('not_found', 'there is no such quote of this agent', { field: 'quote_id' }),
+    });
+  }
+  const refusal = payRefusal(state, nowMs, quote, of);
+  const entry = reserveEntry(quote, insideParty(state, insideOf(state, quote)));
+  const short = refusal === null ? checkEntry(state.ledger, entry) : null;
+  const why = refusal ?? (short === null ? null : shortRefusal(short));
+  if (why !== null) {
+    const { quoteId, idempotencyKey } = quote;
+    return refusedNews(state, nowMs, {
+      caller,
+      action: 'pay',
+      refusal: why,
+      quoteId,
+      idempotencyKey,
+    });
+  }
+  const event = {
+    kind: 'pay-reserved' as const,
+    quoteId: quote.quoteId,
+    paymentHash: quote.paymentHash,
+    inside: insideOf(state, quote),
+    runId: ask.runId,
+    trajectoryHash: ask.trajectoryHash,
+    policyId: ask.policyId,
+    maxTimeoutHeight: (of.height ?? 0) + of.policy.pay.urgency[quote.urgency].maxTimeoutBlocks,
+  };
+  return {
+    news: [{ event, entry, receipt: null }],
+    answer: { is: 'reserved' },
+  };
+}
+
+function replayed(payment: Payment, caller: Caller, ask: PayAsk): PayAnswer {
+  if (payment.quote.agentId !== caller.agentId) {
+    return {
+      refusal: refuse('not_found', 'there is no such quote of this agent', { field: 'quote_id' }),
+    };
+  }
+  const same =
+    payment.runId === ask.runId &&
+    payment.trajectoryHash === ask.trajectoryHash &&
+    payment.policyId === ask.policyId;
+  if (!same) {
+    return {
+      refusal: refuse(
+        'request_drift',
+        'this quote was paid with another run_id, trajectory_hash or policy_id',
+        {
+          paymentHash: payment.quote.paymentHash,
+        },
+      ),
+    };
+  }
+  return { is: payment.state === 'reserved' ? 'paying' : 'ended' };
+}
+
+function payRefusal(
+  state: PoolState,
+  nowMs: number,
+  quote: Quote,
+  { caller, policy, height }: { caller: Caller; policy: OperatorPolicy; height: number | null },
+): ApiRefusal | null {
+  const { paymentHash } = quote;
+  const mode = modeRefusal(state, quote.purpose);
+  if (mode !== null) return mode;
+  const taken = hashRefusal(state, quote.agentId, paymentHash);
+  if (taken !== null) return taken;
+  if (quote.validUntilMs <= nowMs) {
+    return refuse('quote_expired', 'the quote ran out unpaid: ask for a new one', { paymentHash });
+  }
+  if (quote.operatorPolicyHash !== policy.hash) {
+    return refuse('quote_expired', 'the rules changed since the quote: ask for a new one', {
+      paymentHash,
+    });
+  }
+  if (quote.invoiceExpiresAtMs < nowMs + policy.pay.minInvoiceLifeMs) {
+    return refuse('invoice_expired', 'the invoice runs out before a payment could arrive', {
+      paymentHash,
+    });
+  }
+  if (height === null) {
+    return refuse('node_unavailable', 'the Lightning node does not answer', {
+      retryAfterMs: 5_000,
+    });
+  }
+  if (quote.payee === state.opened?.nodeKey && !opensTopup(state, quote)) {
+    return refuse('own_invoice_unknown', 'no open top-up has this invoice any more', {
+      paymentHash,
+    });
+  }
+  const worst = worstCaseMsat(quote);
+  return (
+    agentLimits(state, nowMs, { caller, policy, amountMsat: quote.amountMsat, worst }) ??
+    payeeLimits(state, policy, quote.payee, worst)
+  );
+}
+
+/** What is paid inside is a top-up that still waits, of the same amount; nothing of ours goes over Lightning. */
+function opensTopup(state: PoolState, quote: Quote): boolean {
+  const topup = state.topups.get(insideOf(state, quote) ?? '');
+  return (
+    topup?.state === 'invoiced' &&
+    topup.amountMsat === quote.amountMsat &&
+    quote.funding === 'prepaid'
+  );
+}
+
+/** The top-up that a payment to ourselves pays, by its hash. */
+function insideOf(state: PoolState, quote: Quote): string | null {
+  if (quote.payee !== state.opened?.nodeKey) return null;
+  return state.topupByHash.get(quote.paymentHash) ?? null;
+}
+
+function shortRefusal(short: { account?: string; shortBy?: bigint; message: string }): ApiRefusal {
+  const ours = short.account?.startsWith('LLP:') === true;
+  return ours
+    ? refuse('outbound_too_low', 'the pool has too little in its channels', {
+        retryAfterMs: 60_000,
+      })
+    : refuse(
+        'prepaid_too_low',
+        `the prepaid balance does not cover amount and fees: ${short.message}`,
+      );
+}

@@ -1,0 +1,190 @@
+/**
+ * Drives every reserved payment to its end: dispatch, follow, look up again, never guess. What a restart finds
+ * reserved is looked up first. The payment hash is the key that the node deduplicates on.
+ */
+import { BrokenInvariant } from '../policies/failure.ts';
+import type { CrashPoint } from './crash-at.ts';
+import type { Engine } from './engine.ts';
+import type { Payer, PayOrder, PayOutcome, Receiver } from './lightning.ts';
+import type { OperatorPolicy } from './operator-policy.ts';
+import { alarmed, decideOutcome, insideOutcome, type Terminal } from './outcome-decision.ts';
+import type { Payment } from './pool-state.ts';
+
+/** An answer is awaited this much longer than the node looks for paths; after it the payment is looked up. */
+const DISPATCH_GRACE_MS = 10_000;
+/** First and longest wait between two look-ups of a payment in flight. */
+const LOOK_MS_MIN = 200;
+const LOOK_MS_MAX = 15_000;
+/** An invoice that ran out this long ago cannot be paid by an HTLC that nobody saw yet (accounts for clocks). */
+export const LOST_AFTER_EXPIRY_MS = 15 * 60_000;
+/** Look-ups in a row that must find nothing before a payment counts as never made. */
+const NOT_FOUND_MIN = 2;
+
+export interface DriverOptions {
+  engine: Engine;
+  payer: Payer;
+  receiver: Pick<Receiver, 'cancelInvoice'>;
+  policy: OperatorPolicy;
+  now: () => number;
+  /** Resolves after the time, or at once when the signal is aborted. */
+  sleep: (ms: number, signal: AbortSignal) => Promise<void>;
+  crashPoint: CrashPoint;
+  onFatal: (cause: unknown) => void;
+}
+
+export interface PaymentDriver {
+  /** A payment that was reserved just now, by this process. */
+  dispatch(quoteId: string): void;
+  /** All that a restart finds reserved. */
+  resume(): void;
+  /** Stops looking; what is in flight stays so. Resolves when nothing runs any more. */
+  stop(): Promise<void>;
+}
+
+export function paymentDriver(options: DriverOptions): PaymentDriver {
+  const { engine, onFatal } = options;
+  const running = new Map<string, Promise<void>>();
+  const stopping = new AbortController();
+
+  function start(quoteId: string, first: 'dispatch' | 'look'): void {
+    if (running.has(quoteId) || stopping.signal.aborted) return;
+    const run = drive(options, { quoteId, first, signal: stopping.signal })
+      .catch((cause: unknown) => {
+        if (!stopping.signal.aborted || cause instanceof BrokenInvariant) onFatal(cause);
+      })
+      .finally(() => running.delete(quoteId));
+    running.set(quoteId, run);
+  }
+
+  return {
+    dispatch: (quoteId) => start(quoteId, 'dispatch'),
+    resume() {
+      for (const quoteId of engine.state().unresolved) start(quoteId, 'look');
+    },
+    async stop() {
+      stopping.abort();
+      await Promise.all(running.values());
+    },
+  };
+}
+
+interface Drive {
+  quoteId: string;
+  first: 'dispatch' | 'look';
+  signal: AbortSignal;
+}
+
+async function drive(options: DriverOptions, { quoteId, first, signal }: Drive): Promise<void> {
+  const { engine } = options;
+  let step: 'dispatch' | 'look' = first;
+  let waitMs = LOOK_MS_MIN;
+  let notFound = 0;
+  while (!signal.aborted) {
+    const payment = engine.state().payments.get(quoteId);
+    if (payment?.state !== 'reserved') return;
+    const outcome = await asked(options, payment, step);
+    if (outcome.is !== 'unknown') {
+      await engine.act((state, nowMs) => decideOutcome(state, nowMs, { quoteId, outcome }));
+      return;
+    }
+    notFound = outcome.why === 'not_found' ? notFound + 1 : 0;
+    const next = notFound === 0 ? 'look' : await afterNotFound(options, payment, notFound);
+    if (typeof next !== 'string') {
+      await engine.act((state, nowMs) => decideOutcome(state, nowMs, { quoteId, outcome: next }));
+      return;
+    }
+    step = next;
+    if (signal.aborted) return;
+    await options.sleep(waitMs, signal);
+    waitMs = Math.min(waitMs * 2, LOOK_MS_MAX);
+  }
+}
+
+async function asked(
+  options: DriverOptions,
+  payment: Payment,
+  step: 'dispatch' | 'look',
+): Promise<PayOutcome> {
+  const { payer, crashPoint } = options;
+  if (payment.inside !== null) return cancelledInside(options, payment);
+  if (step === 'look') {
+    crashPoint('before-look-up');
+    return payer.lookUp(payment.quote.paymentHash);
+  }
+  crashPoint('before-dispatch');
+  const outcome = await payer.pay(orderOf(payment, options.policy));
+  crashPoint('after-dispatch');
+  return outcome;
+}
+
+/** The same payment gives the same order, in this process and in the next: same hash, same caps. */
+export function orderOf({ quote, maxTimeoutHeight }: Payment, policy: OperatorPolicy): PayOrder {
+  const { pathfindingMs, partsMax } = policy.pay.urgency[quote.urgency];
+  return {
+    request: quote.request,
+    paymentHash: quote.paymentHash,
+    maxFeeMsat: quote.routeFeeCapMsat,
+    partsMax,
+    pathfindingMs,
+    maxTimeoutHeight,
+    outgoingChannels: [],
+    deadlineMs: pathfindingMs + DISPATCH_GRACE_MS,
+  };
+}
+
+/** Both sides are ours: the invoice goes first, so that nobody can pay it a second time over Lightning. */
+async function cancelledInside(options: DriverOptions, payment: Payment): Promise<PayOutcome> {
+  options.crashPoint('before-cancel-invoice');
+  const answer = await options.receiver.cancelInvoice(payment.quote.paymentHash);
+  options.crashPoint('after-cancel-invoice');
+  if (answer !== 'unknown') return insideOutcome(answer, options.now());
+  return {
+    is: 'unknown',
+    why: 'unreachable',
+    timeoutHeight: null,
+    detail: 'invoice not cancelled yet',
+  };
+}
+
+/**
+ * The node knows no such payment, which proves nothing: a call may be on its way to it, or it runs on an old
+ * database. While the invoice lives, the same hash is dispatched again with the same caps; long after, and from a
+ * node that still knows our newest settled payment, it counts as never made.
+ */
+async function afterNotFound(
+  options: DriverOptions,
+  { quote }: Payment,
+  notFound: number,
+): Promise<'dispatch' | 'look' | Terminal> {
+  const { engine, policy, now } = options;
+  if (engine.state().mode === 'frozen') return 'look';
+  if (!(await nodeIsCurrent(options))) return 'look';
+  if (quote.invoiceExpiresAtMs > now() + policy.pay.minInvoiceLifeMs) return 'dispatch';
+  if (now() < quote.invoiceExpiresAtMs + LOST_AFTER_EXPIRY_MS || notFound < NOT_FOUND_MIN)
+    return 'look';
+  return {
+    is: 'failed',
+    why: 'error',
+    detail: 'the node never knew it, and the invoice ran out long ago',
+  };
+}
+
+/** A node on an old channel database has the same key and says "not found" to a payment that settled. */
+async function nodeIsCurrent({ engine, payer }: DriverOptions): Promise<boolean> {
+  const newest = engine.state().newestSettled;
+  if (newest === null) return true;
+  const outcome = await payer.lookUp(newest);
+  if (outcome.is === 'settled') return true;
+  const forgotten =
+    outcome.is === 'failed' || (outcome.is === 'unknown' && outcome.why === 'not_found');
+  if (forgotten) {
+    await engine.act((state) => ({
+      news:
+        state.mode === 'frozen'
+          ? []
+          : alarmed(`the node no longer knows the settled payment ${newest}`),
+      answer: null,
+    }));
+  }
+  return false;
+}

@@ -1,0 +1,163 @@
+/**
+ * At start and every hour: every payment the node knows is matched to a row of ours. One that we do not know, or a
+ * node whose channels are older than what we saw, stops dispatch until a person has looked.
+ */
+import { Failure } from '../policies/failure.ts';
+import { type Decision, nothing, plainNews } from './decision.ts';
+import type { Engine } from './engine.ts';
+import type { Channel, ListedPayment, Payer } from './lightning.ts';
+import type { NodeWatch } from './node-watch.ts';
+import { alarmed, decideOutcome } from './outcome-decision.ts';
+import type { PoolState } from './pool-state.ts';
+
+/** Between two matches of all payments. */
+const RECONCILE_MS = 60 * 60_000;
+/** A match that could not be made is tried again after this. */
+const RETRY_MS = 30_000;
+/** Payments older than this before the newest unresolved one were matched before. */
+const LOOK_BACK_MS = 26 * 60 * 60_000;
+/** Channel updates are written down this often at most. */
+const SEEN_EVERY_MS = 10_000;
+
+export interface ReconcileOptions {
+  engine: Engine;
+  payer: Pick<Payer, 'payments'>;
+  watch: NodeWatch;
+  now: () => number;
+  sleep: (ms: number, signal: AbortSignal) => Promise<void>;
+}
+
+export interface Reconciled {
+  matched: number;
+  unknown: readonly string[];
+}
+
+/** Matches once. `since` 0: from the pool's beginning, as a start does. */
+export async function reconcileOnce(
+  { engine, payer }: ReconcileOptions,
+  sinceMs: number,
+): Promise<Reconciled> {
+  let matched = 0;
+  const unknown: string[] = [];
+  for await (const page of payer.payments(sinceMs)) {
+    for (const listed of page) {
+      if (listed.createdAtMs < sinceMs) continue;
+      if (await matchedTo(engine, listed)) matched += 1;
+      else unknown.push(listed.paymentHash);
+    }
+  }
+  const [first] = unknown;
+  if (first !== undefined) {
+    await engine.act((state) =>
+      frozenFor(
+        state,
+        `the node made ${unknown.length} payments that we did not order, ${first} among them`,
+      ),
+    );
+  }
+  return { matched, unknown };
+}
+
+async function matchedTo(
+  engine: Engine,
+  { paymentHash, outcome }: ListedPayment,
+): Promise<boolean> {
+  const quoteId = engine.state().paymentByHash.get(paymentHash);
+  if (quoteId === undefined) return false;
+  const payment = engine.state().payments.get(quoteId);
+  // What failed in our books and settled at the node is money gone; the rest, the driver books itself.
+  if (payment?.state === 'failed' && outcome.is === 'settled') {
+    await engine.act((state, nowMs) => decideOutcome(state, nowMs, { quoteId, outcome }));
+  }
+  return true;
+}
+
+function frozenFor(state: PoolState, why: string): Decision<null> {
+  return state.mode === 'frozen' ? nothing(null) : { news: alarmed(why), answer: null };
+}
+
+/** Channels that show fewer commitment updates than we once saw: the node runs on an old database. Pure. */
+export function staleChannels(
+  seen: ReadonlyMap<string, bigint>,
+  channels: readonly Channel[],
+): string[] {
+  return channels
+    .filter(({ outpoint, updates }) => updates < (seen.get(outpoint) ?? 0n))
+    .map(({ outpoint }) => outpoint);
+}
+
+/** Freezes for stale channels, else writes the new counts down. Pure. */
+export function decideSeen(
+  state: PoolState,
+  of: { height: number; channels: readonly Channel[] },
+): Decision<null> {
+  const stale = staleChannels(state.updatesSeen, of.channels);
+  if (stale.length > 0) {
+    return frozenFor(
+      state,
+      `the node runs on an old channel database: ${stale.join(', ')} went back`,
+    );
+  }
+  const updates = of.channels
+    .filter(({ outpoint, updates: count }) => count > (state.updatesSeen.get(outpoint) ?? -1n))
+    .map(({ outpoint, updates: count }) => ({ outpoint, count: count.toString() }));
+  if (updates.length === 0) return nothing(null);
+  return { news: [plainNews({ kind: 'node-seen', height: of.height, updates })], answer: null };
+}
+
+/** Both, until the signal. The first match is made before anything is dispatched: `ready` waits for it. */
+export function reconciler(options: ReconcileOptions): {
+  ready: Promise<Reconciled>;
+  stop(): Promise<void>;
+} {
+  const { engine, watch, now, sleep } = options;
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  let lastSeen = 0;
+  watch.onLook(async ({ standing, channels }) => {
+    const stale = staleChannels(engine.state().updatesSeen, channels).length > 0;
+    if (!stale && now() - lastSeen < SEEN_EVERY_MS) return;
+    lastSeen = now();
+    await engine.act((state) => decideSeen(state, { height: standing.height, channels }));
+  });
+
+  async function firstMatch(): Promise<Reconciled> {
+    for (;;) {
+      const done = await tried(options, 0);
+      if (done !== null) return done;
+      if (signal.aborted) throw new Failure('NOT_READY', 'stopped before the first match');
+      await sleep(RETRY_MS / 10, signal);
+    }
+  }
+
+  async function loop(first: Promise<Reconciled>): Promise<void> {
+    await first.catch(() => null);
+    while (!signal.aborted) {
+      await sleep(RECONCILE_MS, signal);
+      if (signal.aborted) return;
+      const since = Math.max(0, now() - LOOK_BACK_MS);
+      while (!signal.aborted && (await tried(options, since)) === null)
+        await sleep(RETRY_MS, signal);
+    }
+  }
+  const ready = firstMatch();
+  const running = loop(ready);
+  return {
+    ready,
+    async stop() {
+      stopping.abort();
+      await running;
+    },
+  };
+}
+
+async function tried(options: ReconcileOptions, sinceMs: number): Promise<Reconciled | null> {
+  // What the node paid before there was a pool is not ours to judge.
+  const from = Math.max(sinceMs, options.engine.state().openedAtMs);
+  try {
+    return await reconcileOnce(options, from);
+  } catch (cause) {
+    if (cause instanceof Failure && cause.retry === 'later') return null;
+    throw cause;
+  }
+}
