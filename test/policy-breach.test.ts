@@ -8,6 +8,7 @@ import { evaluate, type SpendQuestion } from '../policies/evaluate.ts';
 import type { Charge, SpendFacts } from '../policies/facts.ts';
 import type { Policy } from '../policies/policy.ts';
 import { feerateFloor, sat, vbytes } from '../policies/units.ts';
+import { channel, withChannels } from './channel-cases.ts';
 import {
   approvedBy,
   bumpOf,
@@ -40,7 +41,9 @@ function attack(
       ? [payee(amount, n + 1)]
       : kind === 'consolidate'
         ? []
-        : [listed(amount, kind === 'treasury_move' ? 'vaults' : 'hot')];
+        : kind === 'channel_open'
+          ? [channel(amount)]
+          : [listed(amount, kind === 'treasury_move' ? 'vaults' : 'hot')];
   return spendOf(payees, {
     kind,
     feeSat: sat(fee),
@@ -76,7 +79,7 @@ function largest(passes: (amount: bigint) => boolean): bigint | null {
 }
 
 interface Move {
-  kind: 'withdrawal_batch' | 'treasury_move' | 'hot_topup' | 'consolidate';
+  kind: 'withdrawal_batch' | 'treasury_move' | 'hot_topup' | 'consolidate' | 'channel_open';
   fee: bigint;
   wait: number;
   bumps: boolean;
@@ -144,7 +147,13 @@ function promised(
 }
 
 const move = fc.record({
-  kind: fc.constantFrom('withdrawal_batch', 'treasury_move', 'hot_topup', 'consolidate'),
+  kind: fc.constantFrom(
+    'withdrawal_batch',
+    'treasury_move',
+    'hot_topup',
+    'consolidate',
+    'channel_open',
+  ),
   fee: fc.constantFrom(5_000n, 25_000n, 500_000n),
   wait: fc.constantFrom(0, 0, 1, 3, 6, 50, 144),
   bumps: fc.boolean(),
@@ -160,6 +169,11 @@ const POLICIES: readonly [what: string, policy: Policy][] = [
   [
     'few spends',
     policyWith(['count: { blocks: 144, max_tx: 40 }', 'count: { blocks: 10, max_tx: 2 }']),
+  ],
+  ['channels', withChannels()],
+  [
+    'channels that ask a guardian',
+    withChannels(['min_change: 50_000\n    approvals: 0', 'min_change: 50_000\n    approvals: 1']),
   ],
   ['a tight hour', policyWith(['blocks: 6, max: 100_000_000', 'blocks: 7, max: 1_500_000'])],
 ];
