@@ -7,7 +7,7 @@ import { Failure } from '../../policies/failure.ts';
 import { DOCUMENT_SCHEMA } from './proof.ts';
 
 /** A receipt, two paths of 53 hashes, and room. */
-export const DOCUMENT_CHARS_MAX = 64 * 1024;
+export const DOCUMENT_BYTES_MAX = 64 * 1024;
 
 /** Integers as every JSON reader has them: no fraction, no exponent, no minus zero. */
 const INTEGER = /^(0|-?[1-9][0-9]{0,15})$/;
@@ -20,8 +20,8 @@ export interface ReadDocument {
 
 /** @throws Failure INPUT_TOO_LARGE, INPUT_INVALID for text that does not read the same everywhere */
 export function readDocument(text: string): ReadDocument {
-  if (text.length > DOCUMENT_CHARS_MAX) {
-    throw new Failure('INPUT_TOO_LARGE', `a receipt has at most ${DOCUMENT_CHARS_MAX} characters`);
+  if (Buffer.byteLength(text) > DOCUMENT_BYTES_MAX) {
+    throw new Failure('INPUT_TOO_LARGE', `a receipt has at most ${DOCUMENT_BYTES_MAX} bytes`);
   }
   return documentOf(strictJson(text));
 }
