@@ -40,6 +40,7 @@ export interface LiquidityOptions {
   desk: ReceiptDesk;
   policy: OperatorPolicy;
   ends: Ends;
+  now: () => number;
 }
 
 /** Who waits for the end of which payment. */
@@ -262,7 +263,7 @@ async function recorded(
 }
 
 async function factsFor(
-  { engine, policy, payer, watch }: LiquidityOptions,
+  { engine, policy, payer, watch, now }: LiquidityOptions,
   caller: Caller,
   ask: QuoteAsk,
 ): Promise<NodeFacts | { refusal: ApiRefusal }> {
@@ -275,7 +276,7 @@ async function factsFor(
     };
   }
   const { publicKey: nodeKey, height, syncedToChain } = look.standing;
-  const nowMs = Math.max(Date.now(), engine.state().atMs);
+  const nowMs = Math.max(now(), engine.state().atMs);
   const early = earlyQuoteRefusal(engine.state(), nowMs, { caller, ask, policy, nodeKey });
   if (early !== null) return { refusal: early };
   if (!syncedToChain) {

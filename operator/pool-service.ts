@@ -33,7 +33,6 @@ const TOPUPS_LISTED_MAX = 20;
 export interface PoolServiceOptions extends LiquidityOptions {
   topups: TopupDriver;
   topupSecret: Uint8Array;
-  now: () => number;
 }
 
 export function poolService(options: PoolServiceOptions): PoolApi {

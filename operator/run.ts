@@ -96,8 +96,8 @@ async function openPool(parts: Parts): Promise<{ close(): Promise<void> }> {
   const topups = topupDriver({ engine, receiver, topupSecret: keys.topups, ...timing });
   const desk = receiptDesk(engine, keys.receipts, keys.receiptsPublic);
   const ends = paymentEnds(engine);
-  const own = { engine, reader, payer, watch, driver, desk, policy, ends };
-  const options = { ...own, topups, topupSecret: keys.topups, now };
+  const own = { engine, reader, payer, watch, driver, desk, policy, ends, now };
+  const options = { ...own, topups, topupSecret: keys.topups };
   const channels = await openChannelDesk({
     dir,
     config,
