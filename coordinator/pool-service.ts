@@ -155,7 +155,8 @@ function standingOf(state: ProposalState, situation: Situation): ProposalStandin
   if (isBy) return fate.is;
   if (state.withdrawn !== null || isOvertaken(state.proposal, situation)) return 'dead';
   if (state.broadcast !== null) return 'broadcast';
-  const isOver = state.proposal.expiryHeight < situation.view.tipHeight || fate?.is === 'dead';
+  const { expiryHeight } = state.proposal;
+  const isOver = expiryHeight < situation.view.tipHeight || (fate?.is ?? 'live') !== 'live';
   return isOver || rejectedByOperator(state) ? 'expired' : 'collecting';
 }
 

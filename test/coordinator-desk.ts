@@ -21,7 +21,7 @@ import { coordinatorService } from '../coordinator/service.ts';
 import { openWorkplace, type Workplace } from '../coordinator/workplace.ts';
 import { signInputs } from '../descriptors/signature.ts';
 import { createJournal, openJournal } from '../journal/level-journal.ts';
-import { taggedHashHex } from '../policies/canonical-json.ts';
+import { taggedHashHex, toWire } from '../policies/canonical-json.ts';
 import type { LpOrder } from '../policies/intent.ts';
 import { feerate } from '../policies/units.ts';
 import { type FakeChain, fakeChain } from './coordinator-chain.ts';
@@ -56,13 +56,14 @@ export interface Desk {
   close(): Promise<void>;
 }
 
-/** Made once: three hundred signatures, and nothing of it changes. */
-let usual: SpendScenario | undefined;
+/** Each made once: three hundred signatures, and nothing of it changes. */
+const scenarios = new Map<string, SpendScenario>();
 
 function scenarioOf(options: Partial<SpendScenarioOptions>): SpendScenario {
-  if (Object.keys(options).length > 0) return spendScenario({ threshold: 2, of: 3, ...options });
-  usual ??= spendScenario({ threshold: 2, of: 3 });
-  return usual;
+  const key = JSON.stringify(toWire(options));
+  const made = scenarios.get(key) ?? spendScenario({ threshold: 2, of: 3, ...options });
+  scenarios.set(key, made);
+  return made;
 }
 
 export async function coordinatorDesk(

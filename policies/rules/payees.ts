@@ -89,10 +89,10 @@ function orderFindings({ authority }: PayeeFact, tipHeight: number): Finding[] {
 
 function listedFindings(payee: PayeeFact, { policy, facts }: SpendCase): Finding[] {
   const { authority } = payee;
-  const to = listPaid(policy, facts.kind);
-  if (to === null) return unsigned(`a ${facts.kind} pays nobody`);
   // Judged by the rules of channels.
   if (authority.kind === 'channel' && facts.kind === 'channel_open') return [];
+  const to = listPaid(policy, facts.kind);
+  if (to === null) return unsigned(`a ${facts.kind} pays nobody`);
   if (authority.kind !== 'allowlist' || authority.list !== to) {
     return unsigned(`a ${facts.kind} pays the list ${to} only`);
   }
