@@ -8,9 +8,10 @@ import type { ChannelParts } from './channel-parts.ts';
  * @throws Failure NOT_READY where the node's backup does not hold them all or cannot be read back
  */
 export async function backUp(
-  { engine, manager, backups, now }: Pick<ChannelParts, 'engine' | 'manager' | 'backups' | 'now'>,
+  parts: Pick<ChannelParts, 'engine' | 'manager' | 'backups' | 'now'>,
   outpoints: readonly string[],
 ): Promise<void> {
+  const { engine, manager, backups } = parts;
   const backup = await manager.backup();
   const covered = new Set(backup.outpoints);
   const wanted = [...outpoints, ...engine.state().channels.open.keys()];
@@ -21,7 +22,7 @@ export async function backUp(
   if (!(await manager.verifyBackup(backup))) {
     throw new Failure('NOT_READY', 'the node cannot read its own backup');
   }
-  const stored = await backups.store(backup, now());
+  const stored = await backups.store(backup, parts.now());
   await engine.act(() => ({
     news: [
       {

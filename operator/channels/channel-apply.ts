@@ -109,6 +109,7 @@ function applyClose(channels: Channels, event: CloseEvent, atMs: number): void {
       invariant(event.attempt === close.attempts + 1, `${event.outpoint} closes out of turn`);
       close.phase = 'started';
       close.attempts = event.attempt;
+      close.startedAtMs = atMs;
       return;
     case 'channel-close-answered':
       invariant(close.phase === 'started', `${event.outpoint} is answered while ${close.phase}`);
@@ -175,6 +176,7 @@ function emptyClose(channels: Channels, outpoint: string): Close {
     order: null,
     approvedBy: [],
     attempts: 0,
+    startedAtMs: null,
     lastAnswer: null,
     txid: null,
     localMsat: null,

@@ -92,6 +92,7 @@ export interface Close {
   } | null;
   approvedBy: readonly string[];
   attempts: number;
+  startedAtMs: number | null;
   lastAnswer: { why: string; detail: string; atMs: number } | null;
   txid: string | null;
   localMsat: Msat | null;

@@ -1,0 +1,148 @@
+/** Channels that close, whoever began, and what the books make of it: rows R5 and R6, each once. Pure. */
+import { invariant } from '../../policies/failure.ts';
+import { msat, type Sat, sat } from '../../policies/units.ts';
+import { type News, plainNews } from '../decision.ts';
+import type { Channel, ClosedChannel, PendingChannel } from '../lightning.ts';
+import type { PoolState } from '../pool-state.ts';
+import { closedHow } from './channel-event.ts';
+import { closedEntry, closingEntry } from './channel-postings.ts';
+import type { Close, OpenChannel } from './channel-state.ts';
+
+/** A closing transaction by our own node. */
+export interface SeenClose {
+  txid: string;
+  /** 0 in the mempool. */
+  confirmations: number;
+  height: number | null;
+  /** What it pays to the channel's close address. */
+  toCloseAddressSat: Sat;
+}
+
+/** A close that our node shows this deep is over for the books. */
+export const CLOSE_CONFIRMATIONS = 3;
+
+/** What is listed of one channel that the books hold open. */
+export interface Leaving {
+  pending: PendingChannel | undefined;
+  closed: ClosedChannel | undefined;
+  /** As it was when it was last listed open; null after a restart. */
+  listed: Channel | null;
+  seen: SeenClose | null;
+}
+
+/** News of a channel that leaves; none while it stays or nothing new is known. */
+export function leavingNews(
+  state: PoolState,
+  channel: OpenChannel,
+  leaving: Leaving,
+): readonly News[] {
+  const close = state.channels.closes.get(channel.outpoint);
+  if (close?.phase === 'closing') return closedNews(state, channel, close, leaving);
+  const { pending, closed } = leaving;
+  const leaves = closed !== undefined || (pending !== undefined && pending.phase !== 'opening');
+  return leaves ? closingNews(state, channel, close, leaving) : [];
+}
+
+/** Everything of ours in a channel, fee and anchors of a commitment that we pay included. */
+export function oursMsat(
+  channel: Pick<OpenChannel, 'openedBy' | 'anchorsSat'>,
+  {
+    localMsat,
+    unsettledOutMsat,
+    commitFeeSat,
+  }: Pick<Channel, 'localMsat' | 'unsettledOutMsat' | 'commitFeeSat'>,
+): bigint {
+  const paid = channel.openedBy === 'us' ? (commitFeeSat + channel.anchorsSat) * 1_000n : 0n;
+  return localMsat + unsettledOutMsat + paid;
+}
+
+function closingNews(
+  state: PoolState,
+  channel: OpenChannel,
+  close: Close | undefined,
+  leaving: Leaving,
+): readonly News[] {
+  const { outpoint } = channel;
+  const totalMsat = totalOf(channel, leaving);
+  const { entry, poolMsat, othersMsat } = closingEntry(state.ledger, {
+    totalMsat,
+    reservedMsat: channel.reservedSat * 1_000n,
+    feeMsat: knownFeeMsat(channel, totalMsat, leaving.seen),
+  });
+  const asked = close?.order != null && close.attempts > 0 ? 'quorum' : 'nobody';
+  const news: News = {
+    event: {
+      kind: 'channel-closing',
+      outpoint,
+      txid: closeTxidOf(leaving),
+      asked,
+      localMsat: msat(totalMsat),
+      poolMsat,
+      othersMsat,
+    },
+    entry: entry.postings.length === 0 ? null : entry,
+    receipt: null,
+  };
+  if (asked === 'quorum') return [news];
+  const detail = `${outpoint} is closing, and nobody here asked for it`;
+  return [news, plainNews({ kind: 'alarm', code: 'channel_closed_unasked', detail })];
+}
+
+/** As it was when it was last listed open; after a restart what the node says of it now has to do. */
+function totalOf(channel: OpenChannel, { listed, pending, closed }: Leaving): bigint {
+  if (listed !== null) return oursMsat(channel, listed);
+  const knownSat = pending?.localSat ?? closed?.settledSat ?? sat(0n);
+  return oursMsat(channel, {
+    localMsat: msat(knownSat * 1_000n),
+    unsettledOutMsat: msat(0n),
+    commitFeeSat: channel.commitFeeSat,
+  });
+}
+
+/** What is lost by closing, where that is seen already. A force close pays the close address nothing. */
+function knownFeeMsat(channel: OpenChannel, totalMsat: bigint, seen: SeenClose | null): bigint {
+  if (seen === null || channel.closes !== 'to_treasury' || seen.toCloseAddressSat === 0n) return 0n;
+  const lost = totalMsat - seen.toCloseAddressSat * 1_000n;
+  return lost > 0n ? lost : 0n;
+}
+
+function closeTxidOf({ seen, closed, pending }: Leaving): string | null {
+  return seen?.txid ?? closed?.closeTxid ?? pending?.closeTxid ?? null;
+}
+
+function closedNews(
+  state: PoolState,
+  channel: OpenChannel,
+  close: Close,
+  { closed, seen }: Leaving,
+): readonly News[] {
+  const { outpoint } = channel;
+  const { booked } = close;
+  invariant(booked !== null, `${outpoint} closes and was not booked`);
+  if (closed === undefined || seen === null || seen.height === null) return [];
+  if (seen.confirmations < CLOSE_CONFIRMATIONS) return [];
+  const toTreasury = closed.how === 'cooperative' && channel.closes === 'to_treasury';
+  const paidSat = toTreasury ? seen.toCloseAddressSat : closed.settledSat;
+  const entry = closedEntry(state.ledger, {
+    ...booked,
+    paidMsat: paidSat * 1_000n,
+    to: toTreasury ? 'cold' : 'chain.conf',
+  });
+  const how = closedHow.safeParse(closed.how).data ?? 'unknown';
+  const paidTo = toTreasury ? 'treasury' : 'node';
+  return [
+    {
+      event: {
+        kind: 'channel-closed',
+        outpoint,
+        txid: seen.txid,
+        how,
+        paidSat,
+        paidTo: paidSat === 0n ? 'nobody' : paidTo,
+        height: seen.height,
+      },
+      entry: entry.postings.length === 0 ? null : entry,
+      receipt: null,
+    },
+  ];
+}
