@@ -56,8 +56,6 @@ export interface ReceiptLog {
   head(): LogHead;
   /** @throws BrokenInvariant for an entry that is not in the log */
   placeOf(seq: number): LogPlace;
-  /** The batch that holds an entry. */
-  batchOf(seq: number): LogBatch;
   /** Proof that the log of `to` records begins with that of `from`, and both roots. */
   consistency(
     from: number,
@@ -114,7 +112,7 @@ function logOver(
   }
 
   function numberOf(seq: number): number {
-    invariant(seq >= 1 && seq <= tree.size(), `entry ${seq} of a log of ${tree.size()}`);
+    invariant(isSeqUpTo(seq, tree.size()), `entry ${seq} of a log of ${tree.size()}`);
     return firstSeqs.lastUpTo(seq);
   }
 
@@ -125,12 +123,10 @@ function logOver(
     appendBatch(records) {
       const [first] = records;
       if (first === undefined) return;
-      invariant(poolId === '' || first.pool_id === poolId, 'a log is of one pool');
+      requireNext(records, { size: tree.size(), poolId: poolId === '' ? first.pool_id : poolId });
       firstSeqs.push(first.seq);
       poolId = first.pool_id;
       for (const record of records) {
-        invariant(record.seq === tree.size() + 1, `record ${record.seq} after ${tree.size()}`);
-        invariant(record.pool_id === poolId, 'a log is of one pool');
         tree.push(recordLeaf(record));
         atMs = record.at_ms;
       }
@@ -150,10 +146,6 @@ function logOver(
         path: tree.inclusion(seq - 1, now.size),
       };
     },
-    batchOf(seq) {
-      const number = numberOf(seq);
-      return batchAt(number, leavesOf(number));
-    },
     consistency(from, to) {
       return {
         path: tree.consistency(from, to),
@@ -163,6 +155,22 @@ function logOver(
     },
     state: () => ({ poolId, atMs, levels: tree.levels(), firstSeqs: firstSeqs.bytes() }),
   };
+}
+
+/** All of them before any: a batch is taken whole or not. */
+function requireNext(
+  records: readonly LogRecord[],
+  { size, poolId }: { size: number; poolId: string },
+): void {
+  for (const [index, record] of records.entries()) {
+    const seq = size + 1 + index;
+    invariant(record.seq === seq, `record ${record.seq} where ${seq} belongs`);
+    invariant(record.pool_id === poolId, 'a log is of one pool');
+  }
+}
+
+function isSeqUpTo(seq: number, size: number): boolean {
+  return Number.isSafeInteger(seq) && seq >= 1 && seq <= size;
 }
 
 interface FirstSeqs {
