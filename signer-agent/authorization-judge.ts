@@ -3,6 +3,8 @@
  * will ask. It never says yes: a guardian does, with the approval key, once this finds nothing wrong.
  */
 import { evaluateAuthorization } from '../policies/authorization.ts';
+import { closeReasons } from '../policies/channel-close.ts';
+import { closeIndexMax, families, spendsByOutpoint } from '../policies/commitments.ts';
 import { diffPolicies, type PolicyDiff } from '../policies/diff.ts';
 import type { SlackRow } from '../policies/evaluate.ts';
 import { Failure } from '../policies/failure.ts';
@@ -53,14 +55,19 @@ const ROWS_HERE = [
   'E4',
   'E6',
   'F2',
+  'G4',
   'H1',
   'H2',
   'H7',
   'H8',
   'I1',
 ];
+/** Only a close pays an address of a channel's own. */
+function rowsFor({ kind }: AuthorizationIntent): readonly string[] {
+  return ROWS_HERE.filter((row) => row !== 'G4' || kind === 'channel_close');
+}
 /** What reads heights. */
-const BY_NODE = ['A3', 'H1', 'H2', 'H7'];
+const BY_NODE = ['A3', 'G4', 'H1', 'H2', 'H7'];
 /** Passes by itself: peers speak, the node catches up. */
 const WAITED_FOR = new Set(['W-ENV-ACKS', 'W-BRK-TIP-STALE', 'W-BRK-REORG']);
 
@@ -103,7 +110,7 @@ export function judgeAuthorization(input: AuthorizationInput): AuthorizationJudg
     authorizationId: state.id,
     decision: decisionOf(input, fails, waits),
     reasons: [...fails, ...waits, ...asks],
-    rows: rowsOf({ fails, waits, asks }, unseen, ROWS_HERE),
+    rows: rowsOf({ fails, waits, asks }, unseen, rowsFor(intent)),
     diff: content.diff,
     slack: verdict.slack,
   };
@@ -226,12 +233,25 @@ function contentOf(input: AuthorizationInput, policy: Policy): Content {
       return policyChange(input, intent);
     case 'registry_change':
       return { diff: null, reasons: registryReasons(input, intent.entries, policy) };
+    case 'channel_close':
+      return { diff: null, reasons: closeIndexReasons(input, intent, policy) };
     case 'breaker':
     case 'large_ln_payout':
-    case 'channel_close':
     case 'snapshot':
       return { diff: null, reasons: [] };
   }
+}
+
+/** G4, G6: to the address of this very channel; how far out counts from the own node's view of change. */
+function closeIndexReasons(
+  { treasury, chain }: AuthorizationInput,
+  intent: Extract<AuthorizationIntent, { kind: 'channel_close' }>,
+  policy: Policy,
+): readonly Reason[] {
+  const spends = spendsByOutpoint(chain?.spends ?? []);
+  const all = families(treasury, spends, chain?.tipHeight ?? 0);
+  const used = chain?.changeIndexUsed ?? treasury.proposals.size;
+  return closeReasons(intent, all, closeIndexMax(policy, used));
 }
 
 /** H1: the successor of the newest policy, not looser too soon, and in force when its own text says. */

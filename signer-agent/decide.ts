@@ -9,6 +9,7 @@ import { Failure, invariant } from '../policies/failure.ts';
 import type { AgentVerdict, Contribution } from '../policies/proposal.ts';
 import { codeClass, type Reason } from '../policies/reason.ts';
 import type { ProposalState } from '../policies/treasury.ts';
+import { notPendingNow } from './checks/lightning.ts';
 import { parcelHashOf } from './judge.ts';
 import type { Judgement } from './judgement.ts';
 import { mayBeSigned, ownMemory } from './memory.ts';
@@ -34,6 +35,8 @@ export async function act(session: Session, state: ProposalState, judged: Judged
       await ask(session, state);
       return;
     case 'refuse':
+      // Dead already, and nobody's fault: it counts for no pause.
+      if (state.withdrawn !== null) return;
       if (mayBeSigned(session.engine.state(), state, judgement.facts?.tipHeight ?? null)) return;
       await refuse(session, state.id, {
         by: 'agent',
@@ -102,7 +105,13 @@ async function sign(session: Session, state: ProposalState, judged: Judged): Pro
   await parts.crashPoint('before-sign');
   const unsignedTx = hexToBytes(state.proposal.unsignedTx);
   const signatures = parts.keystore.signInputs(unsignedTx, coinsOf(session, judged.judgement));
+  if (!(await stillPending(session, judged.judgement))) return;
   await release(session, state, judged.judgement, signatures);
+}
+
+/** G9: a signature stays here when a channel is not pending any more at the moment it would leave. */
+async function stillPending(session: Session, { channels }: Judgement): Promise<boolean> {
+  return channels.length === 0 || notPendingNow(channels, await session.lightning()).length === 0;
 }
 
 /** The same for signatures made on this seat's device. @throws Failure SIGNATURE_INVALID naming the input. */

@@ -9,6 +9,7 @@ import type { Overlay } from '../policies/overlay.ts';
 import type { AddressBook } from './address-book.ts';
 import type { AgentConfig } from './config.ts';
 import type { Keystore } from './keystore.ts';
+import type { LightningView } from './lightning-view.ts';
 import type { Trust } from './log-follow.ts';
 import { type AgentState, EMPTY_STATE, remember } from './memory.ts';
 import { type OwnEvent, ownEvent } from './own-event.ts';
@@ -29,6 +30,8 @@ export interface AgentParts {
   keystore: Keystore;
   /** Null: no chain view of its own, so it never signs by itself. */
   node: OwnNode | null;
+  /** Null: no look at the pool's Lightning node, so channels are for its guardian alone to judge. */
+  lightning: LightningView | null;
   overlay: Overlay | null;
   book: AddressBook;
   /** Unix milliseconds: for the tip's sanity and request times, never for a limit. */

@@ -9,10 +9,11 @@ import { type Case, caseOf } from './checks/case.ts';
 import { checkTip, unknownSpends } from './checks/chain.ts';
 import { rejections } from './checks/consent.ts';
 import { checkEnvelope, missingAcknowledgements } from './checks/envelope.ts';
+import { channelsOf, unseenReasons } from './checks/lightning.ts';
 import { type ParcelRead, readParcel } from './checks/parcel.ts';
 import { feesBeyondWindows } from './checks/question.ts';
 import { type Reading, readSpend } from './checks/reading.ts';
-import { type Found, rowsOf } from './checks/rows.ts';
+import { type Found, ROWS, rowsOf } from './checks/rows.ts';
 import { checkSetup } from './checks/setup.ts';
 import { passesByItself } from './checks/transient.ts';
 import type { JudgeInput, Judgement } from './judgement.ts';
@@ -25,17 +26,18 @@ export function judge(input: JudgeInput): Judgement {
   const parcel = readParcel(input.parcel);
   const read = readOrRefuse(c, parcel);
   const found = foundIn(c, parcel, read);
-  const { spend, outputs, facts, slack } = read.reading ?? NOTHING_READ;
+  const { spend, outputs, channels, facts, slack } = read.reading ?? NOTHING_READ;
   const feeSat = spend?.feeSat ?? null;
   const vsize = spend?.vsize ?? null;
   return {
     proposalId: input.state.id,
     decision: decisionOf(found),
     reasons: [...found.fails, ...found.waits, ...found.asks],
-    rows: rowsOf(found, unseenRows(c, read.reading)),
+    rows: rowsOf(found, unseenRows(c, read.reading), rowsFor(c, found)),
     parcelHash: parcel.hash,
     txid: parcel.psbt === null ? null : c.txid,
     outputs: outputs?.rows ?? [],
+    channels,
     inputs: (spend?.inputs ?? []).flatMap(({ outpoint, amountSat, place }) =>
       amountSat === null || place === null
         ? []
@@ -55,7 +57,7 @@ function feerateOf(feeSat: bigint | null, vsize: VBytes | null): FeeRate | null 
   return feeSat * 1_000n > MAX_MONEY_SAT * vsize ? null : feerateFloor(sat(feeSat), vsize);
 }
 
-const NOTHING_READ = { spend: null, outputs: null, facts: null, slack: [] };
+const NOTHING_READ = { spend: null, outputs: null, channels: [], facts: null, slack: [] };
 
 interface Read {
   reading: Reading | null;
@@ -111,6 +113,7 @@ function aloneReasons(c: Case): Reason[] {
   const { memory, state } = c.input;
   if (memory.approvedHere.has(state.id)) return [];
   const found = c.chain === null ? [] : unknownSpends(c, c.chain);
+  found.push(...unseenReasons(c));
   if (c.chain === null) {
     found.push(reason('W-BRK-NO-CHAIN-VIEW', 'this agent has no node and never signs alone'));
   }
@@ -143,17 +146,25 @@ function decisionOf({ fails, waits, asks }: Found): Judgement['decision'] {
   return asks.length > 0 ? 'ask' : 'sign';
 }
 
-const BY_BYTES = 'A2 C1 C2 C3 C4 C5 C6 C7 D1 D2 D3 D4 D5 D6 D7 D8 D9 E1 E2 E3 E4 E5 E6 E8 I6';
+const BY_BYTES = 'A2 C1 C2 C3 C4 C5 C6 C7 D1 D2 D3 D4 D5 D6 D7 D8 D9 E1 E2 E3 E4 E5 E6 E8 G1 G4 I6';
 const BY_SUMS = 'A3 E7 F1 F2 F3 F4 F5 H1 H2 H8 H9 G2 G3 G9';
 /** Heights without a node are claims; so are balances, estimates and what was spent. */
 const BY_NODE = 'A3 C3 D5 E1 F2 F4 H1 H2 H7 K3';
 
-function unseenRows({ chain }: Case, reading: Reading | null): ReadonlyMap<string, string> {
+/** Rows about channels say nothing of a spend that opens none, unless one of them is broken. */
+function rowsFor({ input }: Case, { fails, waits, asks }: Found): readonly string[] {
+  const named = new Set([...fails, ...waits, ...asks].map(({ row }) => row));
+  const opens = channelsOf(input.state).length > 0;
+  return Object.keys(ROWS).filter((row) => opens || !row.startsWith('G') || named.has(row));
+}
+
+function unseenRows({ chain, input }: Case, reading: Reading | null): ReadonlyMap<string, string> {
   const unseen = new Map<string, string>();
   const name = (rows: string, why: string): void => {
     for (const row of rows.split(' ')) unseen.set(row, why);
   };
   if (chain === null) name(BY_NODE, 'no node of its own to look with');
+  if (input.lightning.is === 'none') name('G1', 'no look at the Lightning node: the pool’s claim');
   if (reading === null || reading.facts === null) name(BY_SUMS, 'the spend has no sums');
   if (reading === null) name(BY_BYTES, 'the parcel cannot be read');
   return unseen;

@@ -13,6 +13,7 @@ import type { Reason } from '../policies/reason.ts';
 import type { ProposalState, Treasury } from '../policies/treasury.ts';
 import type { FeeRate, Sat } from '../policies/units.ts';
 import type { WalletRecord } from '../policies/wallet-record.ts';
+import type { LightningSeen } from './lightning-view.ts';
 
 /** The wallet record this guardian confirmed, checked against its MAC at start. */
 export interface PinnedWallet {
@@ -84,6 +85,8 @@ export interface JudgeInput {
   /** As received; hashed once, so that review and signature are of the same bytes (A8). */
   parcel: { psbt: Uint8Array; previousTxs: readonly Uint8Array[] };
   chain: ChainView | null;
+  /** Looked at for a channel_open only. */
+  lightning: LightningSeen;
   memory: OwnMemory;
   overlay: Overlay | null;
   acknowledgements: readonly Acknowledgement[];
@@ -111,6 +114,24 @@ export interface OutputRow {
   because: string;
 }
 
+/** A channel of a channel_open as a person reads it. */
+export interface ChannelRow {
+  /** Null where no output pays its script its capacity. */
+  outpoint: string | null;
+  peer: string;
+  /** The policy's name for the peer; null where it lists none. */
+  peerName: string | null;
+  capacitySat: Sat;
+  announced: 'public' | 'private';
+  closeIndex: number;
+  /** Derived here. That LND gave it to the peer is a claim until the channel is active. */
+  closeAddress: string;
+  /** Whether the pool signed that it is pending. */
+  attested: 'yes' | 'no';
+  /** On the pool's node as this agent sees it: `none` without a look, `silent` when it does not answer. */
+  seen: 'pending' | 'active' | 'missing' | 'another' | 'closes-elsewhere' | 'silent' | 'none';
+}
+
 /**
  * `sign`: everything holds. `ask`: the guardian at this agent must decide (rows that only a person may
  * pass, or the own overlay says so). `wait`: nothing is wrong, approvals or acknowledgements are
@@ -126,6 +147,8 @@ export interface Judgement {
   parcelHash: string;
   txid: string | null;
   outputs: readonly OutputRow[];
+  /** Of a channel_open, in the intent's order. */
+  channels: readonly ChannelRow[];
   inputs: readonly { outpoint: string; amountSat: Sat; branch: 0 | 1; index: number }[];
   feeSat: bigint | null;
   feerate: FeeRate | null;

@@ -250,6 +250,7 @@ async function reviewDecision(session: Session, seen: AuthorizationState): Promi
     treasury: memory.treasury,
     seatId: engine.seatId(),
     tipHeight: chain?.tipHeight ?? null,
+    addressAt: (index) => session.deriver().address(0, index),
     nextStep: step === 'device' ? 'counts' : step,
   });
   const { expiryHeight, policyHash } = state.authorization;

@@ -42,6 +42,8 @@ export interface AgentState {
   backedUpAt: number | null;
   fork: OwnEventOf<'fork-proof'> | null;
   spendsSeen: ReadonlySet<string>;
+  /** Channels by outpoint whose close address was looked at once they were active. */
+  channelsChecked: ReadonlyMap<string, OwnEventOf<'channel-checked'>['found']>;
   alarms: readonly OwnEventOf<'alarm'>[];
   notified: ReadonlySet<string>;
 }
@@ -89,6 +91,7 @@ export const EMPTY_STATE: AgentState = {
   backedUpAt: null,
   fork: null,
   spendsSeen: new Set(),
+  channelsChecked: new Map(),
   alarms: [],
   notified: new Set(),
 };
@@ -141,6 +144,11 @@ export function remember(state: AgentState, event: OwnEvent): AgentState {
       return { ...state, backedUpAt: event.unixTime };
     case 'spend-seen':
       return { ...state, spendsSeen: new Set(state.spendsSeen).add(event.txid) };
+    case 'channel-checked':
+      return {
+        ...state,
+        channelsChecked: new Map(state.channelsChecked).set(event.outpoint, event.found),
+      };
     case 'alarm':
       return { ...state, alarms: [...state.alarms, event].slice(-ALARMS_KEPT_MAX) };
     case 'notified':
@@ -205,7 +213,12 @@ function held(state: AgentState, event: Held): AgentState {
             ...state,
             automation:
               automation.tripped === 'yes'
-                ? { ...automation, state: 'tripped', why: 'tripped by its guardian', nonce: null }
+                ? {
+                    ...automation,
+                    state: 'tripped',
+                    why: 'tripped before it was locked',
+                    nonce: null,
+                  }
                 : EMPTY_STATE.automation,
             forgottenUpTo: Math.max(
               state.forgottenUpTo,
@@ -278,6 +291,9 @@ export function longestWindow(treasury: Treasury): number {
     ...policy.intents.withdrawal_batch.windows.map((each) => each.blocks),
     ...policy.intents.treasury_move.windows.map((each) => each.blocks),
     ...policy.intents.hot_topup.windows.map((each) => each.blocks),
+    ...(policy.intents.channel_open === 'not_yet' ? [] : policy.intents.channel_open.windows).map(
+      (each) => each.blocks,
+    ),
   ]);
   return Math.max(0, ...blocks);
 }

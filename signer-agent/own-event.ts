@@ -99,6 +99,14 @@ export const ownEvent = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('backed-up'), unixTime: z.int().min(0) }),
   /** A treasury spend on the chain that the log does not hold (K3). */
   z.strictObject({ kind: z.literal('spend-seen'), txid: hex32, height: height.nullable() }),
+  /** What the Lightning node showed of a channel of ours once it was active: looked at once (G4). */
+  z.strictObject({
+    kind: z.literal('channel-checked'),
+    outpoint,
+    /** Null: the channel may be closed to any address. */
+    closeAddress: z.string().max(200).nullable(),
+    found: z.enum(['as-approved', 'another']),
+  }),
   z.strictObject({
     kind: z.literal('alarm'),
     code: z.string().max(40),

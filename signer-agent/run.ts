@@ -11,6 +11,7 @@ import { type Serving, serveUnix } from '../transport/trpc-server.ts';
 import { ownBitcoind } from './adapters/bitcoind.ts';
 import { coordinatorDoor } from './adapters/coordinator.ts';
 import { runHook } from './adapters/hook.ts';
+import { ownLnd } from './adapters/lnd.ts';
 import {
   ADDRESS_BOOK_FILE,
   type AddressBook,
@@ -146,12 +147,19 @@ async function partsOf(dir: string, passphraseFile: string | undefined): Promise
     journal: await openJournal(path.join(dir, JOURNAL_FOLDER)),
     keystore,
     node,
+    lightning: lightningOf(config),
     overlay: await overlayOf(dir),
     book: await bookOf(dir, config),
     now: () => Date.now(),
     random32: randomHex32,
     crashPoint: crash,
   };
+}
+
+function lightningOf({ lnd }: AgentConfig) {
+  if (lnd === undefined) return null;
+  const { socket, cert_file: certFile, macaroon_file: macaroonFile } = lnd;
+  return ownLnd({ socket, certFile, macaroonFile });
 }
 
 function doorOf({ parts, trust, seatId, state }: Engine) {

@@ -14,6 +14,7 @@ import type { Acknowledgement } from '../policies/proposal.ts';
 import { walletRecordHash } from '../policies/wallet-record.ts';
 import type { Engine } from './engine.ts';
 import type { ChainView, JudgeInput, PinnedWallet } from './judgement.ts';
+import type { LightningSeen } from './lightning-view.ts';
 import { acknowledgementsHere } from './log-follow.ts';
 import { makePace, type Pace } from './turns.ts';
 
@@ -21,6 +22,8 @@ export type Parcel = JudgeInput['parcel'];
 
 /** Parcels kept at once: a treasury has few live proposals, each is asked for again when it is needed. */
 const PARCELS_MAX = 16;
+/** What does not work when the pool's Lightning node is silent. */
+const LIGHTNING = 'Lightning node';
 
 export interface Session {
   engine: Engine;
@@ -40,6 +43,8 @@ export interface Session {
   hear(values: readonly Acknowledgement[]): void;
   /** Null where this agent has no node. @throws Failure BITCOIND_… when it has one that does not answer. */
   chain(outpoints: readonly string[]): Promise<ChainView | null>;
+  /** A look at the pool's Lightning node: one that does not answer is `silent`, and a trouble. */
+  lightning(): Promise<LightningSeen>;
   isDue: Pace;
   /** What went wrong last, by what was tried; a success takes it away. */
   troubles: Map<string, Failure>;
@@ -107,6 +112,7 @@ export function openSession(
       }
       return node.view(outpoints);
     },
+    lightning: () => lookAtLightning(engine, troubles),
     isDue: makePace(),
     troubles,
     async trying(name, work) {
@@ -120,6 +126,29 @@ export function openSession(
       }
     },
   };
+}
+
+async function lookAtLightning(
+  { parts: { lightning } }: Engine,
+  troubles: Map<string, Failure>,
+): Promise<LightningSeen> {
+  if (lightning === null) return { is: 'none' };
+  try {
+    const [pending, active] = await Promise.all([
+      lightning.pendingChannels(),
+      lightning.activeChannels(),
+    ]);
+    troubles.delete(LIGHTNING);
+    return { is: 'seen', pending: byOutpoint(pending), active: byOutpoint(active) };
+  } catch (cause) {
+    if (!(cause instanceof Failure)) throw cause;
+    troubles.set(LIGHTNING, cause);
+    return { is: 'silent' };
+  }
+}
+
+function byOutpoint<T extends { outpoint: string }>(channels: readonly T[]): Map<string, T> {
+  return new Map(channels.map((each) => [each.outpoint, each]));
 }
 
 /** @throws Failure NOT_READY */

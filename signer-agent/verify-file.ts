@@ -72,6 +72,8 @@ export function verifyFile(file: ProposalFile, folder: OwnFolder): VerifyAnswer 
     state: proposal,
     parcel: file.parcel,
     chain,
+    // Whoever verifies offline looks at nothing.
+    lightning: { is: 'none' },
     memory: { ...memory, fork },
     overlay,
     acknowledgements: acknowledgementsHere(seen, file.acknowledgements),

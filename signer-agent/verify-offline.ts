@@ -48,6 +48,7 @@ export async function verifyOffline(request: {
       journal,
       keystore,
       node: null,
+      lightning: null,
       overlay,
       book,
       now: () => Date.now(),

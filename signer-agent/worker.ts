@@ -6,6 +6,8 @@ import type { Failure } from '../policies/failure.ts';
 import { proposalTxid } from '../policies/proposal.ts';
 import { ceremonyDone, type ProposalState } from '../policies/treasury.ts';
 import { repeatCeremony } from './ceremony.ts';
+import { watchChannels } from './channel-watch.ts';
+import { channelsOf } from './checks/lightning.ts';
 import { act, type Judged, memoryFor, never } from './decide.ts';
 import { acknowledgeLog, alarm, exchangeFreshness, hearPeers } from './follower.ts';
 import { judge } from './judge.ts';
@@ -37,6 +39,7 @@ export async function workOnce(session: Session, tell: Tell): Promise<void> {
       chain = await session.chain([]);
       if (chain !== null) await lookAround(session, chain);
     });
+    await trying('open channels', () => watchChannels(session, chain));
     // What the device has is its guardian's to import: judging it again would only crowd out others.
     const { exported } = engine.state();
     const open = openProposals(session).filter(({ id }) => !exported.has(id));
@@ -77,7 +80,9 @@ export async function judged(session: Session, state: ProposalState): Promise<Ju
   const parcel = await session.parcel(state.id);
   const outpoints = state.proposal.prevouts.map(({ outpoint }) => outpoint);
   const chain = await session.chain(outpoints);
-  // One moment for everything: the log may have gone on while the parcel and the node were asked.
+  const opens = channelsOf(state).length > 0;
+  const lightning = opens ? await session.lightning() : ({ is: 'none' } as const);
+  // One moment for everything: the log may have gone on while the parcel and the nodes were asked.
   const { treasury, heads } = engine.state();
   const judgement = judge({
     pinned: requireWallet(session.pinned()),
@@ -87,6 +92,7 @@ export async function judged(session: Session, state: ProposalState): Promise<Ju
     state: treasury.proposals.get(state.id) ?? state,
     parcel,
     chain,
+    lightning,
     memory: memoryFor(session, state.proposal.initiator, chain?.tipHeight ?? null),
     overlay: engine.parts.overlay,
     acknowledgements: session.heard(),
@@ -98,8 +104,11 @@ export async function judged(session: Session, state: ProposalState): Promise<Ju
 /** Judges and acts in one turn: nothing changes between the two. */
 export async function judgeAndAct(session: Session, id: string): Promise<void> {
   const { engine } = session;
-  // Fetched before the turn: a slow coordinator must not hold up this agent's other work.
+  const target = engine.state().treasury.proposals.get(id);
+  if (target === undefined) return;
+  // Before the turn: a slow coordinator or Lightning node must not hold up this agent's other work.
   await session.parcel(id);
+  if (channelsOf(target).length > 0 && (await session.lightning()).is === 'silent') return;
   await engine.inTurn(async () => {
     const state = engine.state().treasury.proposals.get(id);
     if (state === undefined || isSettled(engine.state(), id)) return;
@@ -129,8 +138,9 @@ export async function post(session: Session): Promise<void> {
 function openProposals({ engine }: Session): readonly ProposalState[] {
   const state = engine.state();
   return [...state.treasury.proposals.values()].filter(
-    ({ id, entrySeq, broadcast, place }) =>
+    ({ id, entrySeq, broadcast, place, withdrawn }) =>
       !isSettled(state, id) &&
+      withdrawn === null &&
       entrySeq > state.forgottenUpTo &&
       broadcast === null &&
       (place === null || place.in === 'nowhere'),

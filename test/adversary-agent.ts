@@ -72,6 +72,7 @@ export async function agentOfAna(
       coins: () => Promise.resolve([]),
       rawTx: () => Promise.resolve(null),
     },
+    lightning: null,
     overlay: null,
     book: EMPTY_BOOK,
     now: () => NOW * 1_000,

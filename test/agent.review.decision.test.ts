@@ -42,6 +42,7 @@ function decision(intent: AuthorizationIntent): View {
     treasury: s.t.treasury,
     seatId: 'ana',
     tipHeight: TIP,
+    addressAt: (index) => s.deriver.address(0, index),
     nextStep: 'counts',
   });
 }

@@ -78,6 +78,7 @@ export function judgeScenario(options: Partial<SpendScenarioOptions> = {}): Judg
     state: t.treasury.proposals.get(built.id) ?? built.state,
     parcel: { psbt: built.psbt, previousTxs: [...s.funding.values()].map(({ raw }) => raw) },
     chain: chainView(s),
+    lightning: { is: 'none' },
     memory: FRESH_MEMORY,
     overlay: null,
     acknowledgements: t.seats

@@ -57,7 +57,9 @@ const pendingAnswer = z.object({
   ),
 });
 const channelsAnswer = z.object({
-  channels: z.array(z.object({ ...place, cooperative_close_address: z.string().optional() })),
+  channels: z.array(
+    z.object({ ...place, cooperative_close_address: z.string().max(200).optional() }),
+  ),
 });
 const infoAnswer = z.object({ public_key: nodeKey, chains: z.array(hex32) });
 

@@ -70,7 +70,8 @@ export function rejections(c: Case): Reason[] {
   if (memory.refused.has(state.id)) found.push(reason('W-APP-REJECTED', 'refused here before'));
   // Its coins and orders are free for others by now: one signature more and a liar could finish both.
   if (deadByRefusal(treasury, state)) {
-    found.push(reason('W-APP-REJECTED', 'enough agents refused it for good'));
+    const why = state.withdrawn === null ? 'enough agents refused it for good' : 'it was withdrawn';
+    found.push(reason('W-APP-REJECTED', why));
   }
   return found;
 }

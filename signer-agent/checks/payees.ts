@@ -1,7 +1,7 @@
 /** Rows E4 to E6 and E8: who is to be paid, on whose word, and whether that word still holds. */
 import type { Deriver } from '../../descriptors/derive.ts';
 import { payeeScript } from '../../descriptors/payee-script.ts';
-import { type Family, takenOrders } from '../../policies/commitments.ts';
+import { type Family, listedPayeesOf, takenOrders } from '../../policies/commitments.ts';
 import type { PayeeFact } from '../../policies/facts.ts';
 import { Failure } from '../../policies/failure.ts';
 import type { ListedPayee, LpOrder, SpendIntent } from '../../policies/intent.ts';
@@ -9,6 +9,7 @@ import { type Reason, reason } from '../../policies/reason.ts';
 import { statementHolds } from '../../policies/statement.ts';
 import { registrationAt } from '../../policies/treasury.ts';
 import type { Case } from './case.ts';
+import { channelFacts } from './lightning.ts';
 
 /** Whom an intent pays, and what is wrong with their evidence. A bump pays what its root pays. */
 export interface Payees {
@@ -20,18 +21,42 @@ const NOBODY: Payees = { facts: [], reasons: [] };
 
 export function payeesOf(c: Case, indexMax: number): Payees {
   const intent = payingIntent(c);
-  if (!('orders' in intent) && !('payees' in intent)) return NOBODY;
-  const wanted = 'orders' in intent ? intent.orders.length : intent.payees.length;
+  const wanted = payeeCount(intent);
+  if (wanted === 0) return NOBODY;
   // Evidence is checked by curve work, payee by payee: a bound comes first.
   if (wanted > c.policy.outputs.max) {
     const detail = `${wanted} payees of ${c.policy.outputs.max}`;
     return { facts: [], reasons: [reason('W-OUT-COUNT', detail)] };
   }
-  const { facts, reasons } =
-    'orders' in intent
-      ? orderPayees(c, intent.orders)
-      : listedPayees(c, c.policy.intents[intent.kind].to, intent.payees);
+  const { facts, reasons } = evidenceOf(c, intent);
   return { facts, reasons: [...reasons, ...ownScripts(facts, c.input.deriver, indexMax)] };
+}
+
+function payeeCount(intent: SpendIntent): number {
+  const orders = 'orders' in intent ? intent.orders.length : 0;
+  const channels = 'channels' in intent ? intent.channels.length : 0;
+  return orders + channels + listedPayeesOf(intent).length;
+}
+
+function evidenceOf(c: Case, intent: SpendIntent): Payees {
+  const { intents } = c.policy;
+  switch (intent.kind) {
+    case 'withdrawal_batch':
+      return orderPayees(c, intent.orders);
+    case 'treasury_move':
+    case 'hot_topup':
+      return listedPayees(c, intents[intent.kind].to, intent.payees);
+    case 'channel_open': {
+      const rules = intents.channel_open;
+      const list = rules === 'not_yet' ? '' : rules.reserve.to;
+      const { facts, reasons } = listedPayees(c, list, listedPayeesOf(intent));
+      return { facts: [...channelFacts(c, intent.channels), ...facts], reasons };
+    }
+    case 'fee_bump':
+    case 'cancel':
+    case 'consolidate':
+      return NOBODY;
+  }
 }
 
 function payingIntent({ input, root }: Case): SpendIntent {
@@ -167,8 +192,8 @@ function usedIndexOf(c: Case, entry: string): number | null {
   let highest: number | null = null;
   for (const { root, fate } of c.others) {
     const { intent } = root.proposal;
-    if (fate.is === 'dead' || !('payees' in intent)) continue;
-    for (const payee of intent.payees) {
+    if (fate.is === 'dead') continue;
+    for (const payee of listedPayeesOf(intent)) {
       if (payee.entry !== entry || payee.index === null) continue;
       highest = Math.max(highest ?? 0, payee.index);
     }

@@ -1,12 +1,15 @@
 /** What a readable PSBT does, and every row that reads it: C, D, E, F, H1, H2. */
 import type { Psbt } from '../../descriptors/psbt.ts';
 import { type Spend, spendFromPsbt } from '../../descriptors/spend-from-psbt.ts';
+import { closeIndexMax } from '../../policies/commitments.ts';
 import type { SlackRow, Verdict } from '../../policies/evaluate.ts';
 import type { SpendFacts } from '../../policies/facts.ts';
 import type { Reason } from '../../policies/reason.ts';
+import type { ChannelRow } from '../judgement.ts';
 import type { Case } from './case.ts';
 import { checkChangeIndex, checkCoins, checkHeld, checkRatchet } from './chain.ts';
 import { approvalFacts, type Missing, missingConsent, rootApprovalFacts } from './consent.ts';
+import { channelRows, checkChannels } from './lightning.ts';
 import { type Outputs, sortOutputs } from './outputs.ts';
 import type { ParcelRead } from './parcel.ts';
 import { payeesOf } from './payees.ts';
@@ -16,6 +19,7 @@ import { checkAnchor, checkClaims, checkPsbt, checkRebuild } from './transaction
 export interface Reading {
   spend: Spend;
   outputs: Outputs;
+  channels: readonly ChannelRow[];
   /** Null where the spend has no sums: an input is not ours, or an amount is missing. */
   facts: SpendFacts | null;
   slack: readonly SlackRow[];
@@ -30,10 +34,12 @@ export function readSpend(c: Case, parcel: ParcelRead, psbt: Psbt): Reading {
   const payees = payeesOf(c, indexMax);
   const outputs = sortOutputs(c, spend, payees.facts);
   const facts = factsOf(c, { spend, lockTime: psbt.lockTime, outputs });
+  const channels = channelRows(c);
   const judged = facts === null ? null : judgeFacts(c, facts);
   return {
     spend,
     outputs,
+    channels,
     facts,
     slack: judged?.slack ?? [],
     missing: judged?.missing ?? { waits: [], asks: [] },
@@ -48,6 +54,7 @@ export function readSpend(c: Case, parcel: ParcelRead, psbt: Psbt): Reading {
       ...checkHeld(c, spend),
       ...checkRatchet(input, psbt.lockTime),
       ...checkPolicyHash(c),
+      ...checkChannels(c, channels, indexMax),
       ...(chain === null ? [] : [...checkCoins(c, chain, spend), ...checkChangeIndex(c, chain)]),
       ...(judged?.refusals ?? []),
     ],
@@ -90,5 +97,5 @@ function refusalsOf(verdict: Verdict): readonly Reason[] {
  */
 function indexMaxOf({ chain, policy, input }: Case): number {
   const used = chain?.changeIndexUsed ?? input.treasury.proposals.size;
-  return policy.inputs.gap + used + 1;
+  return closeIndexMax(policy, used);
 }

@@ -56,8 +56,10 @@ export const ROWS: Readonly<Record<string, string>> = {
   I1: 'approvals are of exactly this; nobody said no',
   I6: 'a spend and no message',
   K3: 'every spend on the chain is in the log',
+  G1: 'every channel is pending: the pool signed it, and its node shows it',
   G2: 'the reserve of the Lightning node is within its bound',
   G3: 'channels are to listed peers, within their bounds',
+  G4: 'each channel closes to an address of its own, of this treasury',
   G9: 'a child can pay for a stuck funding; its txid never changes',
 };
 

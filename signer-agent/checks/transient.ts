@@ -17,6 +17,8 @@ const ALWAYS: Partial<Record<ReasonCode, string>> = {
   'W-CNT-ROLLBACK': 'peers answer, or the guardian unlocks',
   'W-IN-UNCONFIRMED': 'blocks come',
   'W-IN-IMMATURE': 'blocks come',
+  'W-LN-ATTESTATION': 'the pool speaks once every peer has signed',
+  'W-LN-NOT-PENDING': 'the Lightning node comes back, or lists the channel a moment later',
 };
 
 /**
@@ -41,6 +43,7 @@ const UNTIL_CAUGHT_UP: ReadonlySet<ReasonCode> = new Set([
   'W-LIM-INTENT-WINDOW',
   'W-LIM-PAYEE',
   'W-LIM-INTERVAL',
+  'W-LN-CLOSE-INDEX',
   'W-POL-HASH',
   'W-POL-LOOSENED-EARLY',
 ] satisfies ReasonCode[]);

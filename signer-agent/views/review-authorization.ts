@@ -1,11 +1,12 @@
 /** What a decision without a transaction changes, in plain words: a policy, the registry, the breaker. */
-import { satText } from '../../console/print.ts';
+import { feerateText, satText } from '../../console/print.ts';
 import { diffPolicies, type PolicyDiff } from '../../policies/diff.ts';
 import { Failure } from '../../policies/failure.ts';
 import type { AuthorizationIntent } from '../../policies/intent.ts';
 import { type Policy, parsePolicy } from '../../policies/policy.ts';
 import { type AuthorizationState, policyAt, type Treasury } from '../../policies/treasury.ts';
 import type { Judgement } from '../judgement.ts';
+import { closeChange } from './channel-rows.ts';
 import { decisionStepText, type NextStep } from './next-step.ts';
 import { saidText, saidView } from './said-so-far.ts';
 import {
@@ -34,15 +35,17 @@ export interface AuthorizationReviewQuestion {
   seatId: string;
   /** Of the own node; null without one. */
   tipHeight: number | null;
+  /** Of the pinned wallet's receive branch, derived here. */
+  addressAt: (index: number) => string;
   nextStep: Exclude<NextStep, 'device'>;
 }
 
 /** The review of an authorization. */
 export function reviewOfAuthorization(question: AuthorizationReviewQuestion): View {
-  const { judgement, state, treasury, seatId, tipHeight, nextStep } = question;
+  const { judgement, state, seatId, tipHeight, nextStep } = question;
   const { intent, expiryHeight, initiator } = state.authorization;
   const said = saidView({ ...state, signed: [] });
-  const change = changeOf(intent, treasury, tipHeight);
+  const change = changeOf(intent, question);
   const text = screen([
     [
       `${kindText(intent.kind)}: ${change.headline}`,
@@ -86,8 +89,7 @@ interface Change {
 
 function changeOf(
   intent: AuthorizationIntent,
-  treasury: Treasury,
-  tipHeight: number | null,
+  { treasury, tipHeight, addressAt }: AuthorizationReviewQuestion,
 ): Change {
   switch (intent.kind) {
     case 'policy_change':
@@ -103,8 +105,12 @@ function changeOf(
         body: `it is ${treasury.breaker} now`,
         json: { action: intent.action, now: treasury.breaker },
       };
+    case 'channel_close': {
+      const change = closeChange(intent, treasury, addressAt);
+      const rate = `at most ${feerateText(intent.maxFeeRateSatPerKvb)} for the closing transaction`;
+      return { ...change, body: `${change.body}\n${rate}` };
+    }
     case 'large_ln_payout':
-    case 'channel_close':
     case 'snapshot':
       return { headline: 'not there yet', body: '', json: intent };
   }

@@ -9,9 +9,10 @@ import type { ProposalState, Treasury } from '../../policies/treasury.ts';
 import type { AddressBook } from '../address-book.ts';
 import type { Judgement } from '../judgement.ts';
 import { wordsOf } from '../word-fingerprint.ts';
+import { channelsHeadline, channelsText } from './channel-rows.ts';
 import { limitsTable } from './limit-rows.ts';
 import { type NextStep, spendStepText } from './next-step.ts';
-import { payeeRows, payeesText, payingIntent, signedPayees } from './payee-rows.ts';
+import { type PayeeRow, payeeRows, payeesText, payingIntent, signedPayees } from './payee-rows.ts';
 import { saidText, saidView } from './said-so-far.ts';
 import {
   addressText,
@@ -57,7 +58,8 @@ export function reviewOf(question: ReviewQuestion): View {
   const { expiryHeight } = state.proposal;
   const text = screen([
     headline(question, sums),
-    ...payeesText(payees, signed),
+    ...channelsText(judgement.channels),
+    ...payeesText(besideChannels(payees, judgement), signed),
     ...section('WHAT COMES BACK TO US', changeText(judgement)),
     ...section('FEE', feeLines(question, sums)),
     ...section('WHAT IS LEFT OF EACH LIMIT', limitsTable(judgement.slack)),
@@ -80,6 +82,7 @@ export function reviewOf(question: ReviewQuestion): View {
       nextStep,
       ...sums,
       feerateSatPerKvb: judgement.feerate,
+      channels: judgement.channels,
       payees,
       payeesSigned: signed,
       change: judgement.outputs.filter(({ is }) => is === 'change'),
@@ -125,7 +128,26 @@ function sumsOf({ outputs, inputs, feeSat }: Judgement): Sums {
   return { inSat, leavesSat, backSat, feeSat };
 }
 
-function headline({ judgement, state, treasury, overlay }: ReviewQuestion, sums: Sums): string {
+/** What is no channel, in the transaction's order. */
+function besideChannels(
+  payees: readonly PayeeRow[],
+  { channels, txid }: Judgement,
+): readonly PayeeRow[] {
+  const outpoints = new Set(channels.map(({ outpoint }) => outpoint));
+  return payees.filter(({ vout }) => !outpoints.has(`${txid}:${vout}`));
+}
+
+function leavingText({ judgement }: ReviewQuestion, leaving: number, sums: Sums): string {
+  const { channels } = judgement;
+  if (channels.length === 0)
+    return `${satText(sums.leavesSat)} leave to ${plural(leaving, 'payee')}`;
+  const rest = sums.leavesSat - channels.reduce((sum, { capacitySat }) => sum + capacitySat, 0n);
+  const more = rest === 0n ? '' : `, ${satText(rest)} leave beside`;
+  return `${channelsHeadline(channels)}${more}`;
+}
+
+function headline(question: ReviewQuestion, sums: Sums): string {
+  const { judgement, state, treasury, overlay } = question;
   const { intent, initiator } = state.proposal;
   const what = kindText(intent.kind);
   const leaving = judgement.outputs.filter(({ is }) => is !== 'change').length;
@@ -134,7 +156,7 @@ function headline({ judgement, state, treasury, overlay }: ReviewQuestion, sums:
       ? 'this proposal could not be read: nothing below comes from it'
       : leaving === 0
         ? 'everything comes back to us, only the fee leaves'
-        : `${satText(sums.leavesSat)} leave to ${plural(leaving, 'payee')}`;
+        : leavingText(question, leaving, sums);
   const fee = sums.feeSat === null ? '' : `, fee ${satText(sums.feeSat)}`;
   const paid = payingIntent(treasury, intent);
   return [
