@@ -239,14 +239,13 @@ function contradictionOf(policy: OperatorPolicy): string | null {
 /** What `weir operator policy check` says of a policy that holds. */
 export function policyWords(policy: OperatorPolicy): string {
   const { pay, serviceFee, agentDefaults, agents } = policy;
-  const named = agents.size === 1 ? '1 agent has' : `${agents.size} agents have`;
   return [
     `pool ${policy.poolId} on ${policy.network}`,
     `hash ${policy.hash}`,
     `pays ${sats(pay.minAmountMsat)} to ${sats(pay.maxAmountMsat)}, quotes live ${policy.quotes.ttlMs / 1_000} s`,
     `takes ${sats(serviceFee.baseMsat)} and ${serviceFee.ratePpm} ppm`,
     `an agent: ${sats(agentDefaults.perPaymentMsat)} a payment, ${sats(agentDefaults.perDayMsat)} a day, ${agentDefaults.inFlightMax} in flight, ${agentDefaults.ratePerMinute} requests a minute`,
-    `${named} rules of their own`,
+    `agents with rules of their own: ${agents.size}`,
     `opens no more above ${sats(policy.hotLimitMsat)} in channels`,
   ].join('\n');
 }

@@ -323,23 +323,32 @@ export const errorEnvelope = z.object({
 });
 export type ErrorEnvelope = z.infer<typeof errorEnvelope>;
 
-/** Parameters of paths and queries: text over HTTP, the same schemas over tRPC. */
-const cursorSeq = z.coerce.number<string | number>().pipe(z.int().min(0)).default(0);
-const limit = z.coerce.number<string | number>().pipe(z.int().min(1).max(PAGE_MAX));
+/** An integer of a query: digits over HTTP, a number over tRPC. */
+function queryInteger(schema: z.ZodType<number, number>) {
+  return z
+    .union([z.int(), z.string()])
+    .transform((value) =>
+      typeof value === 'number' || !/^[0-9]{1,15}$/.test(value)
+        ? value
+        : Number.parseInt(value, 10),
+    )
+    .pipe(schema);
+}
+
+/** Parameters of paths and queries: the same schemas for HTTP and tRPC. */
+const cursorSeq = queryInteger(z.int().min(0)).default(0);
+const limit = queryInteger(z.int().min(1).max(PAGE_MAX)).default(PAGE_DEFAULT);
 export const byQuoteId = z.strictObject({ quote_id: id });
 export const byPaymentHash = z.strictObject({ payment_hash: hex32 });
 export const byTopupId = z.strictObject({ id });
 export const byReceiptId = z.strictObject({ receipt_id: id });
 export const paymentPage = z.strictObject({
   after: absentable(z.string().max(128)),
-  limit: limit.default(PAGE_DEFAULT),
+  limit,
 });
 export const eventQuery = z.strictObject({
   after: cursorSeq,
-  limit: limit.default(PAGE_DEFAULT),
-  wait_ms: z.coerce
-    .number<string | number>()
-    .pipe(z.int().min(0).max(EVENT_WAIT_MS_MAX))
-    .default(0),
+  limit,
+  wait_ms: queryInteger(z.int().min(0).max(EVENT_WAIT_MS_MAX)).default(0),
 });
-export const logQuery = z.strictObject({ after: cursorSeq, limit: limit.default(PAGE_DEFAULT) });
+export const logQuery = z.strictObject({ after: cursorSeq, limit });

@@ -2,7 +2,7 @@
  * One webhook, sent once: signed as Standard Webhooks wants it, over https to a public address or over http to
  * this machine. An answer is read for its status only, and a redirect is no delivery.
  */
-import { lookup as systemLookup } from 'node:dns';
+import { type LookupAddress, type LookupAllOptions, lookup as systemLookup } from 'node:dns';
 import { BlockList, isIP, isIPv6, type LookupFunction } from 'node:net';
 import { Webhook } from 'standardwebhooks';
 import { Agent, request } from 'undici';
@@ -71,23 +71,31 @@ export function isPublic(address: string): boolean {
   return !NOT_PUBLIC.check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
 }
 
+/** How the system finds every address of a name. */
+export type Resolve = (
+  hostname: string,
+  options: LookupAllOptions,
+  callback: (problem: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void,
+) => void;
+
 /** Names are judged when they are connected to, so that an answer of DNS cannot change in between. */
-const publicLookup: LookupFunction = (hostname, options, callback) => {
-  systemLookup(hostname, { ...options, all: true }, (problem, addresses) => {
-    const [first] = addresses ?? [];
-    if (problem !== null || first === undefined) {
-      callback(problem ?? new Error('the name has no address'), '', 0);
-    } else if (!addresses.every(({ address }) => isPublic(address))) {
-      callback(new Error('the name leads to an address that is not public'), '', 0);
-    } else if (options.all === true) callback(null, addresses);
-    else callback(null, first.address, first.family);
-  });
-};
+export function publicLookup(resolve: Resolve): LookupFunction {
+  return (hostname, options, callback) => {
+    resolve(hostname, { ...options, all: true }, (problem, addresses) => {
+      const first = problem === null ? addresses[0] : undefined;
+      if (first === undefined) callback(problem ?? new Error('the name has no address'), '', 0);
+      else if (!addresses.every(({ address }) => isPublic(address))) {
+        callback(new Error('the name leads to an address that is not public'), '', 0);
+      } else if (options.all === true) callback(null, addresses);
+      else callback(null, first.address, first.family);
+    });
+  };
+}
 
 const publicOnly = new Agent({
   connections: CONNECTIONS_MAX,
   maxResponseSize: ANSWER_BYTES_MAX,
-  connect: { lookup: publicLookup },
+  connect: { lookup: publicLookup(systemLookup) },
 });
 const toThisMachine = new Agent({
   connections: CONNECTIONS_MAX,

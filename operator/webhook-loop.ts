@@ -71,7 +71,7 @@ async function follow(
     if (page === null) continue;
     standing = await sendPage(endpoint, page, options, signal);
     // A stop in the middle of a page sends some of it again, under the same ids.
-    if (!signal.aborted) await store.set(endpoint.url, standing);
+    if (!signal.aborted || standing.state === 'gone') await store.set(endpoint.url, standing);
   }
 }
 

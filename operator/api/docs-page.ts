@@ -44,22 +44,26 @@ function routeSection(route: Route): string {
   return [
     `<h3>${code(`${route.method} ${route.path}`)}</h3>`,
     `<p>${escaped(route.summary)}</p><p>${facts.join(', ')}</p>`,
-    route.input === null ? '' : fieldTable('Request', route.input),
-    fieldTable('Answer', route.output),
+    route.input === null ? '' : fieldTable('Request', route.input, route.method),
+    fieldTable('Answer', route.output, 'POST'),
   ].join('\n');
 }
 
-function fieldTable(title: string, schema: z.ZodType): string {
-  const { properties = {}, required = [] } = z.toJSONSchema(schema, { io: 'input' });
-  const rows = Object.entries(properties).map(([name, property]) => [
-    code(name) + (required.includes(name) ? '' : ' (may be absent)'),
-    escaped(typeof property === 'object' ? describedType(property) : ''),
-  ]);
+/** Bodies as they are written; queries as they are read, because they are text whatever they mean. */
+function fieldTable(title: string, schema: z.ZodType, method: Route['method']): string {
+  const io = method === 'GET' ? 'output' : 'input';
+  const { properties = {}, required = [] } = z.toJSONSchema(schema, { io });
+  const rows = Object.entries(properties).map(([name, each]) => {
+    const property = typeof each === 'object' ? each : {};
+    const needed = required.includes(name) && property.default === undefined;
+    return [code(name) + (needed ? '' : ' (may be absent)'), escaped(describedType(property))];
+  });
   return rows.length === 0 ? '' : table([title, ''], rows);
 }
 
 function describedType(property: z.core.JSONSchema.JSONSchema): string {
-  const type = property.const ?? property.type ?? 'null or a value';
+  const [either] = property.anyOf ?? [];
+  const type = property.const ?? property.type ?? (typeof either === 'object' ? either.type : '');
   return `${String(type)}${property.description === undefined ? '' : `: ${property.description}`}`;
 }
 

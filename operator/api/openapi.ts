@@ -123,7 +123,10 @@ function operationOf(route: Route): Json {
     responses: {
       '200': { description: 'Done', ...contentOf(output) },
       ...Object.fromEntries(
-        statusesOf(route).map((status) => [status, { $ref: `#/components/responses/Error${status}` }]),
+        statusesOf(route).map((status) => [
+          status,
+          { $ref: `#/components/responses/Error${status}` },
+        ]),
       ),
     },
     ...securityOf(route),
@@ -145,15 +148,11 @@ function securityOf({ auth }: Route): Json {
 }
 
 function parametersOf(input: z.ZodObject, path: string): Json[] {
-  const { properties = {}, required = [] } = z.toJSONSchema(input, { io: 'input' });
+  // As read, not as written: a query is text, whatever it means.
+  const { properties = {} } = z.toJSONSchema(input, { io: 'output' });
   return Object.entries(properties).map(([name, schema]) => {
     const inPath = path.includes(`{${name}}`);
-    return {
-      name,
-      in: inPath ? 'path' : 'query',
-      required: inPath || required.includes(name),
-      schema,
-    };
+    return { name, in: inPath ? 'path' : 'query', required: inPath, schema };
   });
 }
 
