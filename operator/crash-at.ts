@@ -14,6 +14,18 @@ export const CRASH_MOMENTS = [
   'after-create-invoice',
   'before-cancel-invoice',
   'after-cancel-invoice',
+  'before-open-channels',
+  'after-open-channels',
+  'before-propose',
+  'after-propose',
+  'before-verify',
+  'after-verify',
+  'before-word',
+  'after-word',
+  'before-forget',
+  'after-forget',
+  'before-close',
+  'after-close',
 ] as const;
 export type CrashMoment = (typeof CRASH_MOMENTS)[number];
 

@@ -105,7 +105,6 @@ async function openPool(parts: Parts): Promise<{ close(): Promise<void> }> {
     keys,
     engine,
     lnd,
-    watch,
     ...timing,
   });
   const places = { journal: path.join(dir, FILES.journal), listen: config.listen, url: config.url };

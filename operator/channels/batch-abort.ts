@@ -155,7 +155,9 @@ export async function forget(parts: ChannelParts, batch: Batch): Promise<void> {
   const listed = await parts.reader.pendingChannels();
   for (const { outpoint } of listed.filter((each) => ours.has(each.outpoint))) {
     const pendingTx = proposal.unsignedTx;
+    parts.crashPoint('before-forget');
     await parts.manager.forgetConflicted({ outpoint, pendingTx, confirmedTx: still.rawTx });
+    parts.crashPoint('after-forget');
   }
   const busyPeers = batch.channels.map(({ peer }) => peer);
   await recordBatch(parts, { kind: 'channel-batch-aborted', batchId, busyPeers });

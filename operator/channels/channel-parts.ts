@@ -4,6 +4,7 @@ import { Failure, type FailureCode } from '../../policies/failure.ts';
 import type { NetworkName } from '../../policies/intent.ts';
 import type { ChannelsPending } from '../../policies/proposal.ts';
 import type { ChainPort } from '../chain.ts';
+import type { CrashPoint } from '../crash-at.ts';
 import type { Decide, News } from '../decision.ts';
 import type { Backup, ChannelManager, NodeReader } from '../lightning.ts';
 import type { OperatorPolicy } from '../operator-policy.ts';
@@ -35,8 +36,7 @@ export interface ChannelParts {
   now(): number;
   /** From the request for funding until all are pending; `PENDING_DEADLINE_MS` unless it is less. */
   pendingDeadlineMs: number;
-  /** Seen at the edges of effects, for tests that stop there. */
-  crashPoint(moment: string): void;
+  crashPoint: CrashPoint;
 }
 
 /** What happens to a batch that is there. */

@@ -46,8 +46,8 @@ export interface WatchOptions {
   /** What we give peers to find a stolen commitment (`to_self_delay`): a quarter of it offline is an alarm. */
   csvBlocks: number;
   watchtowers: readonly { publicKey: string; socket: string }[];
-  sleep(ms: number, signal: AbortSignal): Promise<void>;
-  onFatal(cause: unknown): void;
+  sleep: (ms: number, signal: AbortSignal) => Promise<void>;
+  onFatal: (cause: unknown) => void;
 }
 
 /** A watch that runs on its own until `stop`. */
