@@ -1,7 +1,9 @@
 /** What the coordinator does for the pool: channels proposed, said to be pending, dropped, taken back, closed. */
 import { base64 } from '@scure/base';
+import { canonicalJson } from '../policies/canonical-json.ts';
 import { BURIED_DEPTH, type Family } from '../policies/commitments.ts';
 import { Failure } from '../policies/failure.ts';
+import type { SpendIntent } from '../policies/intent.ts';
 import { type Proposal, proposalTxid } from '../policies/proposal.ts';
 import { reason } from '../policies/reason.ts';
 import type { ProposalState } from '../policies/treasury.ts';
@@ -9,7 +11,7 @@ import { type FeeRate, sumSat } from '../policies/units.ts';
 import { authorize } from './authorize.ts';
 import { reservePayee } from './channel-open.ts';
 import { freeCloseIndexes } from './close-index.ts';
-import { aliveVariants, type Situation } from './facts.ts';
+import { aliveVariants, type Situation, spendOf } from './facts.ts';
 import { type Command, decide, proposalOf, rejectedByOperator } from './machine.ts';
 import { psbtOf } from './parcel.ts';
 import {
@@ -27,6 +29,8 @@ export interface PoolOptions {
   work: Workplace;
   longTermFeerate: FeeRate;
 }
+
+type ChannelOpenIntent = Extract<SpendIntent, { kind: 'channel_open' }>;
 
 /** Who cancels in the log, where the pool asks for it. */
 const POOL = 'pool';
@@ -99,6 +103,8 @@ async function openChannels(
     const unlisted = reason('W-OUT-PAYEE-UNSIGNED', 'the reserve is no address of the list');
     return { id: null, reasons: [unlisted], txid: '', psbt: '', expiryHeight: 0 };
   }
+  const before = proposedBefore({ channels, reserve }, work.situation());
+  if (before !== null) return answerAgain(before, work);
   const outcome = await propose(work, { kind: 'channel_open', channels, reserve }, settings);
   const { id, verdict, draft } = outcome;
   if (id === null) {
@@ -112,6 +118,27 @@ async function openChannels(
     psbt: base64.encode(psbtOf(draft.built, draft.intent.plan, work.vault())),
     expiryHeight: draft.expiryHeight,
   };
+}
+
+/** Funding scripts are made for one negotiation: the same ones again are a question asked again. */
+function proposedBefore(
+  asked: Pick<ChannelOpenIntent, 'channels' | 'reserve'>,
+  { all }: Situation,
+): ProposalState | null {
+  const wanted = canonicalJson(asked);
+  const same = all.find(({ root: { proposal, withdrawn }, fate }) => {
+    const { intent } = proposal;
+    if (intent.kind !== 'channel_open' || fate.is !== 'live' || withdrawn !== null) return false;
+    const { channels, reserve } = intent;
+    return canonicalJson({ channels, reserve }) === wanted;
+  });
+  return same?.root ?? null;
+}
+
+function answerAgain(state: ProposalState, work: Workplace): ChannelOpenProposed {
+  const { built, intent, expiryHeight } = spendOf(state, work.situation());
+  const psbt = base64.encode(psbtOf(built, intent.plan, work.vault()));
+  return { id: state.id, reasons: [], txid: built.txid, psbt, expiryHeight };
 }
 
 /** A cancel of it that may still be signed: asking twice is asking once. */

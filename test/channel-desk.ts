@@ -1,5 +1,6 @@
 /** A coordinator at work for a pool: what the pool asks of it, and what the pool says of its channels. */
 import { channelOpenDetail } from '../coordinator/channel-detail.ts';
+import type { CrashPoint } from '../coordinator/crash-point.ts';
 import { spendOf } from '../coordinator/facts.ts';
 import type { ChannelOpenRequest, PoolService } from '../coordinator/pool-protocol.ts';
 import { poolService } from '../coordinator/pool-service.ts';
@@ -28,8 +29,15 @@ export type Pool = Desk & { pool: PoolService };
 
 export async function poolDesk(policy = POLICY): Promise<Pool> {
   const desk = await coordinatorDesk({ policy });
+  const made = () => poolService({ work: desk.work, longTermFeerate: feerate(1_000n) });
+  const restart = desk.restart.bind(desk);
   return Object.assign(desk, {
-    pool: poolService({ work: desk.work, longTermFeerate: feerate(1_000n) }),
+    pool: made(),
+    /** With a service of its own: what the old one remembered is gone. */
+    async restart(crashPoint?: CrashPoint) {
+      await restart(crashPoint);
+      Object.assign(desk, { pool: made() });
+    },
   });
 }
 

@@ -2,7 +2,15 @@
 import { describe, expect, test } from 'vitest';
 import { spendableCoins } from '../coordinator/spendable.ts';
 import { feerate } from '../policies/units.ts';
-import { attest, codeOf, poolDesk, proposedBy, stateOf, wordOn } from './channel-desk.ts';
+import {
+  attest,
+  codeOf,
+  type Pool as PoolDesk,
+  poolDesk,
+  proposedBy,
+  stateOf,
+  wordOn,
+} from './channel-desk.ts';
 import { strangerScript } from './spend-scenario.ts';
 
 describe('G9 the order of things', () => {
@@ -68,6 +76,68 @@ describe('G9 the order of things', () => {
     expect(verdict.reasons.map(({ code }) => code)).toEqual(['W-LN-BUMP']);
     await desk.close();
   });
+});
+
+class Crash extends Error {}
+
+/** Each step may be repeated: whoever asked does not know whether it was done. */
+const STORY: readonly ((desk: PoolDesk) => Promise<unknown>)[] = [
+  (desk) => proposedBy(desk),
+  async (desk) => attest(desk, await proposedBy(desk)),
+  async (desk) => desk.contribute('ana', await proposedBy(desk)),
+  async (desk) => desk.contribute('cleo', await proposedBy(desk)),
+  (desk) => desk.loop.round(),
+];
+
+/** Plays the story with a crash at one moment, or none; gives the moments there were. */
+async function played(crashAt: number): Promise<{ desk: PoolDesk; moments: string[] }> {
+  const moments: string[] = [];
+  const desk = await poolDesk();
+  const crash = (moment: string): void => {
+    moments.push(moment);
+    if (moments.length - 1 === crashAt) throw new Crash(moment);
+  };
+  await desk.restart(crash);
+  await desk.work.look();
+  for (const step of STORY) {
+    try {
+      await step(desk);
+    } catch (cause) {
+      if (!(cause instanceof Crash)) throw cause;
+      await desk.restart(() => undefined);
+      await desk.work.look();
+      await step(desk);
+    }
+  }
+  return { desk, moments };
+}
+
+const { moments: MOMENTS } = await played(-1);
+
+test.each(MOMENTS.map((moment, at) => ({ moment, at })))(
+  'a crash at $moment (moment $at) opens the same channels, once',
+  async ({ at }) => {
+    const { desk } = await played(at);
+    await desk.loop.round();
+    desk.chain.mine();
+    await desk.loop.round();
+    const { proposals } = desk.work.log.treasury();
+    const [state] = proposals.values();
+    expect(proposals.size).toBe(1);
+    expect(new Set(desk.chain.sent).size).toBe(1);
+    expect(state?.place?.in).toBe('block');
+    await desk.close();
+  },
+);
+
+test('a story of channels has a crash at every boundary', () => {
+  expect(MOMENTS).toEqual(
+    expect.arrayContaining([
+      'before-append channels-pending',
+      'after-append channels-pending',
+      'before-broadcast',
+    ]),
+  );
 });
 
 describe('taking it back', () => {
