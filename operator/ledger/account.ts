@@ -27,6 +27,8 @@ export interface Account {
   partition: Partition;
   class: AccountClass;
   flag: Flag;
+  /** Partition and unit: what an entry must balance in. */
+  book: string;
   /** One of many of its kind: kept only while it holds something. */
   kept: 'always' | 'while-used';
 }
@@ -40,7 +42,8 @@ interface Kind {
   only?: readonly Partition[];
 }
 
-const RAILS = [
+/** Where money physically is. Partitions are allocations of it. */
+export const RAILS = [
   'ln.local',
   'ln.reserved',
   'ln.inflight',
@@ -52,7 +55,32 @@ const RAILS = [
   'chain.ringfence',
   'cold',
   'spark',
-];
+] as const;
+export type Rail = (typeof RAILS)[number];
+
+/** What costs are for. */
+const EXPENSES = [
+  'route',
+  'rebalance',
+  'swap',
+  'chain_open',
+  'chain_close',
+  'chain_sweep',
+  'chain_fee',
+  'inbound_lease',
+  'provision',
+  'credit_loss',
+  'reorg_loss',
+  'breach',
+  'skim',
+  'grant',
+  'recon',
+  'invoice',
+] as const;
+export type Expense = (typeof EXPENSES)[number];
+
+/** Partitions with owners: only they earn, and only they have capital. */
+const OWNED = ['LLP', 'CEP', 'RRP'] as const;
 
 const KINDS: readonly Kind[] = [
   { class: 'asset', flag: 'D', plain: RAILS, perId: ['due'] },
@@ -66,7 +94,7 @@ const KINDS: readonly Kind[] = [
     perId: ['suspense', 'prepaid', 'prepaid_hold', 'bond', 'refund'],
     only: ['SYS'],
   },
-  { class: 'equity', flag: null, plain: ['capital'], perId: [] },
+  { class: 'equity', flag: null, plain: ['capital'], perId: [], only: OWNED },
   {
     class: 'inc',
     flag: 'C',
@@ -83,36 +111,15 @@ const KINDS: readonly Kind[] = [
       'rrp_support',
     ],
     perId: [],
+    only: OWNED,
   },
-  {
-    class: 'exp',
-    flag: 'D',
-    plain: [
-      'route',
-      'rebalance',
-      'swap',
-      'chain_open',
-      'chain_close',
-      'chain_sweep',
-      'chain_fee',
-      'inbound_lease',
-      'provision',
-      'credit_loss',
-      'reorg_loss',
-      'breach',
-      'skim',
-      'grant',
-      'recon',
-      'invoice',
-    ],
-    perId: [],
-  },
+  { class: 'exp', flag: 'D', plain: EXPENSES, perId: [] },
 ];
 
 const ID = /^[a-zA-Z0-9_-]{1,64}$/;
-const SHARE =
-  /^share\[(LLP|CEP|RRP)\]:(issued|lp\.[a-zA-Z0-9_-]{1,64}|escrow\.[a-zA-Z0-9_-]{1,64})$/;
-const QUOTA = /^quota:[a-z_]{1,64}$/;
+const SHARE = /^share\[(LLP|CEP|RRP)\]:(issued|(lp|escrow)\.[a-zA-Z0-9_-]{1,64})$/;
+/** Budgets are given out of `granted` and spent by holds and postings back to it. */
+const QUOTA = /^quota:(granted|subsidy|rebalance|issuance|velocity\.[a-zA-Z0-9_-]{1,64})$/;
 const PARTS = /^(SYS|LLP|CEP|RRP):(asset|contra|liab|equity|inc|exp):([a-zA-Z0-9_.-]{1,128})$/;
 
 /** Accounts looked up before, so that a name is parsed once; bounded by the accounts that are in use. */
@@ -121,24 +128,48 @@ const known = new Map<string, Account>();
 
 /** @throws BrokenInvariant for a name that the chart does not have */
 export function accountOf(name: string): Account {
+  const account = findAccount(name);
+  if (account === null) throw new BrokenInvariant(`the chart of accounts has no ${name}`);
+  return account;
+}
+
+/** The account of a name that comes from outside, or null where the chart has none. */
+export function findAccount(name: string): Account | null {
   const before = known.get(name);
   if (before !== undefined) return before;
-  const account = shareOrQuota(name) ?? money(name);
-  if (account === null) throw new BrokenInvariant(`the chart of accounts has no ${name}`);
+  const account = money(name) ?? share(name) ?? quota(name);
+  if (account === null) return null;
   if (known.size >= KNOWN_MAX) known.clear();
   known.set(name, account);
   return account;
 }
 
-function shareOrQuota(name: string): Account | null {
-  const share = SHARE.exec(name);
-  if (share !== null) {
-    const partition = PARTITIONS.find((each) => each === share[1]) ?? 'LLP';
-    const flag = share[2] === 'issued' ? 'D' : 'C';
-    return { name, unit: `share[${partition}]`, partition, class: 'share', flag, kept: 'always' };
-  }
-  if (!QUOTA.test(name)) return null;
-  return { name, unit: 'quota', partition: 'SYS', class: 'quota', flag: 'C', kept: 'always' };
+/** What accounts of a class count in a partition. */
+export function unitOf(partition: Partition, kind: AccountClass): string {
+  if (kind === 'share') return `share[${partition}]`;
+  return kind === 'quota' ? 'quota' : 'msat';
+}
+
+function accountWith(of: Omit<Account, 'unit' | 'book'>): Account {
+  const unit = unitOf(of.partition, of.class);
+  return { ...of, unit, book: `${of.partition} ${unit}` };
+}
+
+function share(name: string): Account | null {
+  const [, partitionText, rest = '', perId] = SHARE.exec(name) ?? [];
+  const partition = PARTITIONS.find((each) => each === partitionText);
+  if (partition === undefined) return null;
+  const flag = rest === 'issued' ? 'D' : 'C';
+  const kept = perId === 'escrow' ? 'while-used' : 'always';
+  return accountWith({ name, partition, class: 'share', flag, kept });
+}
+
+function quota(name: string): Account | null {
+  const [, rest] = QUOTA.exec(name) ?? [];
+  if (rest === undefined) return null;
+  const kept = rest.startsWith('velocity.') ? 'while-used' : 'always';
+  const flag = rest === 'granted' ? 'D' : 'C';
+  return accountWith({ name, partition: 'SYS', class: 'quota', flag, kept });
 }
 
 function money(name: string): Account | null {
@@ -147,13 +178,11 @@ function money(name: string): Account | null {
   if (partition === undefined) return null;
   for (const kind of KINDS) {
     if (kind.class !== classText || kind.only?.includes(partition) === false) continue;
-    const { flag } = kind;
-    const found = { name, unit: 'msat', partition, class: kind.class, flag };
-    if (kind.plain.includes(rest)) return { ...found, kept: 'always' };
-    const dot = rest.lastIndexOf('.');
-    if (dot < 0 || !kind.perId.includes(rest.slice(0, dot)) || !ID.test(rest.slice(dot + 1)))
-      continue;
-    return { ...found, kept: 'while-used' };
+    const found = { name, partition, class: kind.class, flag: kind.flag };
+    if (kind.plain.includes(rest)) return accountWith({ ...found, kept: 'always' });
+    const id = kind.perId.find((each) => rest.startsWith(`${each}.`));
+    if (id === undefined || !ID.test(rest.slice(id.length + 1))) continue;
+    return accountWith({ ...found, kept: 'while-used' });
   }
   return null;
 }
