@@ -10,11 +10,12 @@ import {
 import { emptyReceiptLog, type ReceiptLog } from '../operator/receipts/log.ts';
 import { type LogRecord, logRecord } from '../operator/receipts/log-record.ts';
 import { refusalReceipt } from '../operator/receipts/refusal-receipt.ts';
+import { receiptKey } from '../operator/receipts/schnorr.ts';
 import type { UnsignedReceipt } from '../operator/receipts/unsigned-receipt.ts';
 import { msat } from '../policies/units.ts';
 
-export const SECRET = sha256(utf8ToBytes('receipt key of the tests'));
-export const OTHER_SECRET = sha256(utf8ToBytes('another receipt key'));
+export const RECEIPT_KEY = receiptKey(sha256(utf8ToBytes('receipt key of the tests')));
+export const OTHER_RECEIPT_KEY = receiptKey(sha256(utf8ToBytes('another receipt key')));
 export const POOL = 'test-pool';
 
 export function hexOf(text: string): string {

@@ -9,21 +9,20 @@ import { DOCUMENT_BYTES_MAX } from '../operator/receipts/document.ts';
 import { invoicePayReceipt } from '../operator/receipts/invoice-pay-receipt.ts';
 import { proofFor, receiptDocument } from '../operator/receipts/proof.ts';
 import { publicReceipt } from '../operator/receipts/public-receipt.ts';
-import { publicKeyOf } from '../operator/receipts/schnorr.ts';
 import { signReceipt } from '../operator/receipts/unsigned-receipt.ts';
 import { receiptsCommands } from '../operator/receipts-command.ts';
-import { loggedAt, OTHER_SECRET, PAID, payMore, SECRET } from './receipt-samples.ts';
+import { loggedAt, OTHER_RECEIPT_KEY, PAID, payMore, RECEIPT_KEY } from './receipt-samples.ts';
 
-const KEY = publicKeyOf(SECRET);
-const OTHER_KEY = publicKeyOf(OTHER_SECRET);
+const KEY = RECEIPT_KEY.publicKey;
+const OTHER_KEY = OTHER_RECEIPT_KEY.publicKey;
 const folder = mkdtempSync(path.join(tmpdir(), 'weir-receipts-'));
 let written = 0;
 
 const { log, record, unsigned } = loggedAt(6, [3, 5], (seq) =>
   invoicePayReceipt(PAID, payMore(seq)),
 );
-const signed = signReceipt(unsigned, SECRET);
-const proof = proofFor(log, record, SECRET);
+const signed = signReceipt(unsigned, RECEIPT_KEY);
+const proof = proofFor(log, record, RECEIPT_KEY);
 const whole = receiptDocument(signed.receipt, proof);
 const shown = receiptDocument(publicReceipt(signed), proof);
 const forged = { ...whole, receipt: { ...whole.receipt, host: 'evil.example' } };
@@ -271,6 +270,8 @@ describe('prove', () => {
 });
 
 function otherReceipt() {
-  return signReceipt(invoicePayReceipt({ ...PAID, quoteId: 'liq_quote_other' }, payMore(6)), SECRET)
-    .receipt;
+  return signReceipt(
+    invoicePayReceipt({ ...PAID, quoteId: 'liq_quote_other' }, payMore(6)),
+    RECEIPT_KEY,
+  ).receipt;
 }

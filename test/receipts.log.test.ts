@@ -9,11 +9,10 @@ import { emptyReceiptLog, type ReceiptLog, receiptLogOf } from '../operator/rece
 import { type LogRecord, recordLeaf } from '../operator/receipts/log-record.ts';
 import { rootOf } from '../operator/receipts/merkle.ts';
 import { consistencyHolds, inclusionHolds } from '../operator/receipts/merkle-verify.ts';
-import { publicKeyOf } from '../operator/receipts/schnorr.ts';
 import { taggedHashOfBytes } from '../policies/canonical-json.ts';
-import { OTHER_SECRET, POOL, recordAt, SECRET } from './receipt-samples.ts';
+import { OTHER_RECEIPT_KEY, POOL, RECEIPT_KEY, recordAt } from './receipt-samples.ts';
 
-const KEY = publicKeyOf(SECRET);
+const KEY = RECEIPT_KEY.publicKey;
 
 function logOf(batches: readonly number[]): ReceiptLog {
   const log = emptyReceiptLog();
@@ -60,7 +59,9 @@ describe('every record is provable', () => {
       rootOf(leavesOf([recordAt(4)])),
     ];
     for (const [number, seq] of [1, 4, 5].entries()) {
-      expect(bytesToHex(log.placeOf(seq).batch.prevRoot)).toBe(bytesToHex(roots[number] ?? SECRET));
+      expect(bytesToHex(log.placeOf(seq).batch.prevRoot)).toBe(
+        bytesToHex(roots[number] ?? new Uint8Array()),
+      );
     }
     expect(log.placeOf(9).batch).toEqual(log.placeOf(5).batch);
   });
@@ -155,7 +156,7 @@ describe('a log read back from its state', () => {
 });
 
 describe('signatures of the log', () => {
-  const batch = signBatch(logOf([3, 2]).placeOf(4).batch, SECRET);
+  const batch = signBatch(logOf([3, 2]).placeOf(4).batch, RECEIPT_KEY);
 
   test('a batch is signed over its tag, pool, place and roots, byte for byte', () => {
     const message = Buffer.concat([
@@ -170,9 +171,9 @@ describe('signatures of the log', () => {
   });
 
   test('made again they are the same', () => {
-    expect(signBatch(logOf([3, 2]).placeOf(4).batch, SECRET)).toEqual(batch);
+    expect(signBatch(logOf([3, 2]).placeOf(4).batch, RECEIPT_KEY)).toEqual(batch);
     const head = logOf([3, 2]).head();
-    expect(signCheckpoint(head, SECRET)).toEqual(signCheckpoint(head, SECRET));
+    expect(signCheckpoint(head, RECEIPT_KEY)).toEqual(signCheckpoint(head, RECEIPT_KEY));
   });
 
   test.each([
@@ -182,13 +183,13 @@ describe('signatures of the log', () => {
     ['another count', POOL, { n: 3 }, false],
     ['another root', POOL, { root: 'f'.repeat(64) }, false],
     ['another batch before', POOL, { prev_root: '0'.repeat(64) }, false],
-    ['another signer', POOL, { signer: publicKeyOf(OTHER_SECRET) }, false],
+    ['another signer', POOL, { signer: OTHER_RECEIPT_KEY.publicKey }, false],
     ['another signature', POOL, { signature: '0'.repeat(128) }, false],
   ])('%s: %s', (_, poolId, change, verdict) => {
     expect(batchHolds(poolId, { ...batch, ...change }, KEY)).toBe(verdict);
   });
 
-  const checkpoint = signCheckpoint(logOf([3, 2]).head(), SECRET);
+  const checkpoint = signCheckpoint(logOf([3, 2]).head(), RECEIPT_KEY);
   test.each([
     ['the checkpoint itself', POOL, {}, true],
     ['a checkpoint of another pool', 'other-pool', {}, false],
@@ -196,7 +197,7 @@ describe('signatures of the log', () => {
     ['another size', POOL, { size: 6 }, false],
     ['another root', POOL, { root: 'f'.repeat(64) }, false],
     ['another time', POOL, { at_ms: 1 }, false],
-    ['another signer', POOL, { signer: publicKeyOf(OTHER_SECRET) }, false],
+    ['another signer', POOL, { signer: OTHER_RECEIPT_KEY.publicKey }, false],
     ['another signature', POOL, { signature: '0'.repeat(128) }, false],
   ])('%s: %s', (_, poolId, change, verdict) => {
     expect(checkpointHolds(poolId, { ...checkpoint, ...change }, KEY)).toBe(verdict);

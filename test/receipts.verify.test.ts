@@ -6,7 +6,6 @@ import { signCheckpoint } from '../operator/receipts/checkpoint.ts';
 import { documentOf, readDocument } from '../operator/receipts/document.ts';
 import { proofFor, type ReceiptDocument, receiptDocument } from '../operator/receipts/proof.ts';
 import { publicReceipt } from '../operator/receipts/public-receipt.ts';
-import { publicKeyOf } from '../operator/receipts/schnorr.ts';
 import { signReceipt, type UnsignedReceipt } from '../operator/receipts/unsigned-receipt.ts';
 import {
   type CheckName,
@@ -15,9 +14,9 @@ import {
   verifyPublic,
   verifyReceipt,
 } from '../operator/receipts/verify.ts';
-import { loggedAt, OTHER_SECRET, RECEIPTS, SECRET } from './receipt-samples.ts';
+import { loggedAt, OTHER_RECEIPT_KEY, RECEIPT_KEY, RECEIPTS } from './receipt-samples.ts';
 
-const KEY = publicKeyOf(SECRET);
+const KEY = RECEIPT_KEY.publicKey;
 const BATCHES = [3, 5, 4];
 const SEQ = 6;
 const KINDS = Object.entries(RECEIPTS);
@@ -30,7 +29,7 @@ function neverMade(): UnsignedReceipt {
 function documentAt(
   view: 'whole' | 'public',
   make: (seq: number) => UnsignedReceipt,
-  secret = SECRET,
+  secret = RECEIPT_KEY,
 ): ReceiptDocument {
   const { log, record, unsigned } = loggedAt(SEQ, BATCHES, make);
   const signed = signReceipt(unsigned, secret);
@@ -122,7 +121,7 @@ describe.each(KINDS)('%s', (_, make) => {
   });
 
   test('another key is behind none of it', () => {
-    const found = verdictOf(documentAt('whole', make, OTHER_SECRET));
+    const found = verdictOf(documentAt('whole', make, OTHER_RECEIPT_KEY));
     expect(failedOf(found)).toEqual(['signature', 'batch-signature', 'checkpoint']);
   });
 });
@@ -169,7 +168,7 @@ describe('each lie is found by the check that is there for it', () => {
   const elsewhere = loggedAt(SEQ, [2, 6, 4], payment);
   const later = loggedAt(SEQ, [3, 5, 9], payment);
   const refusal = documentAt('whole', RECEIPTS['a refusal'] ?? neverMade);
-  const otherHead = signCheckpoint({ ...later.log.head(), size: 3 }, SECRET);
+  const otherHead = signCheckpoint({ ...later.log.head(), size: 3 }, RECEIPT_KEY);
 
   test.each<[string, unknown, CheckName[]]>([
     [
@@ -257,8 +256,8 @@ describe('each lie is found by the check that is there for it', () => {
   });
 
   test.each<[string, unknown]>([
-    ['batches that fell elsewhere', proofFor(elsewhere.log, elsewhere.record, SECRET)],
-    ['a later checkpoint', proofFor(later.log, later.record, SECRET)],
+    ['batches that fell elsewhere', proofFor(elsewhere.log, elsewhere.record, RECEIPT_KEY)],
+    ['a later checkpoint', proofFor(later.log, later.record, RECEIPT_KEY)],
     ['no checkpoint', withoutCheckpoint(document)],
   ])('the same receipt holds with a proof from %s', (_, proof) => {
     expect(verifyReceipt(document.receipt, proof, KEY).verdict).toBe('holds');
@@ -309,7 +308,7 @@ describe('what everybody may see', () => {
 
   test('does not tell which of the hidden fields there are', () => {
     const [paid, failed] = ['a payment', 'a failed payment'].map((name) =>
-      publicReceipt(signReceipt((RECEIPTS[name] ?? neverMade)(SEQ), SECRET)),
+      publicReceipt(signReceipt((RECEIPTS[name] ?? neverMade)(SEQ), RECEIPT_KEY)),
     );
     expect(paid?.redacted).toEqual(failed?.redacted);
   });

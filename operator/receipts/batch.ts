@@ -5,7 +5,7 @@
 import { bytesToHex, concatBytes, hexToBytes, utf8ToBytes } from '@noble/hashes/utils.js';
 import { type Hex32, taggedHashOfBytes } from '../../policies/canonical-json.ts';
 import type { LogBatch } from './log.ts';
-import { publicKeyOf, schnorrHolds, signDigest } from './schnorr.ts';
+import { type ReceiptKey, schnorrHolds, signDigest } from './schnorr.ts';
 
 const TAG = 'openagents/batch/v1';
 
@@ -20,15 +20,15 @@ export interface SignedBatch {
   signature: string;
 }
 
-export function signBatch(batch: LogBatch, secretKey: Uint8Array): SignedBatch {
+export function signBatch(batch: LogBatch, key: ReceiptKey): SignedBatch {
   const place = {
     first_seq: batch.firstSeq,
     n: batch.n,
     root: bytesToHex(batch.root),
     prev_root: bytesToHex(batch.prevRoot),
   };
-  const signature = signDigest(batchDigest(batch.poolId, place), secretKey);
-  return { ...place, signer: publicKeyOf(secretKey), signature };
+  const signature = signDigest(batchDigest(batch.poolId, place), key);
+  return { ...place, signer: key.publicKey, signature };
 }
 
 /** Whether `publicKey` signed this batch of this pool. */

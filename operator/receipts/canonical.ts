@@ -1,9 +1,9 @@
 /**
- * The hash that receipts, quotes and policy contexts are known by: SHA-256 of the canonical text. Stricter
- * than RFC 8785 where two languages would disagree: no fractions, no large numbers, one order of keys. Pure.
+ * The hash that receipts, quotes and policy contexts are known by: SHA-256 of the canonical text (RFC 8785).
+ * Refused is what two languages would hash differently: fractions, large numbers, keys of two orders. Pure.
  */
 import { hash } from 'node:crypto';
-import { canonicalJson, type Hex32 } from '../../policies/canonical-json.ts';
+import type { Hex32 } from '../../policies/canonical-json.ts';
 import { Failure } from '../../policies/failure.ts';
 
 /** Objects and lists within each other: a stack has an end, and a body of a caller chooses its depth. */
@@ -11,6 +11,7 @@ export const CANONICAL_DEPTH_MAX = 32;
 
 /** Half of a character beyond the basic plane. UTF-16 and UTF-8 sort keys with such differently. */
 const SURROGATE = /[\ud800-\udfff]/;
+const LONE_SURROGATE = /\p{Surrogate}/u;
 
 /**
  * SHA-256, in hex, of the canonical text of a JSON value. What is absent must stand there as `null`.
@@ -19,8 +20,7 @@ const SURROGATE = /[\ud800-\udfff]/;
  *   beyond 2^53−1, `undefined`, a bigint, broken text, a key outside the basic plane, more than 32 levels
  */
 export function canonicalSha256(value: unknown): Hex32 {
-  requireHashable(value, CANONICAL_DEPTH_MAX);
-  return hash('sha256', canonicalJson(value), 'hex');
+  return hash('sha256', strictCanonicalText(value), 'hex');
 }
 
 /** SHA-256 of a text in UTF-8, in hex: how an invoice is named without being shown. */
@@ -28,37 +28,56 @@ export function textSha256(text: string): Hex32 {
   return hash('sha256', text, 'hex');
 }
 
-function requireHashable(value: unknown, depthLeft: number): void {
-  if (value === null || typeof value === 'boolean') return;
-  if (typeof value === 'string') {
-    if (!SURROGATE.test(value) || isWellFormed(value)) return;
-    throw unhashable('text that is not Unicode');
-  }
-  if (typeof value === 'number') {
-    if (Number.isSafeInteger(value)) return;
-    throw unhashable('a number that is no integer, or above 2^53-1: write it as text');
-  }
+/**
+ * The text that is hashed: `canonicalJson` of what both take, in one pass, because every receipt and every leaf
+ * of the log goes through here.
+ *
+ * @throws Failure INPUT_INVALID as above
+ */
+export function strictCanonicalText(value: unknown): string {
+  return textOf(value, CANONICAL_DEPTH_MAX);
+}
+
+function textOf(value: unknown, depthLeft: number): string {
+  if (value === null) return 'null';
+  if (typeof value === 'string') return stringText(value);
+  if (typeof value === 'number') return integerText(value);
+  if (typeof value === 'boolean') return value ? 'true' : 'false';
   if (typeof value !== 'object') throw unhashable(`a ${typeof value}`);
   if (depthLeft === 0) throw unhashable(`more than ${CANONICAL_DEPTH_MAX} levels`);
-  if (Array.isArray(value)) {
-    for (const item of value) requireHashable(item, depthLeft - 1);
-    return;
+  return Array.isArray(value) ? listText(value, depthLeft) : objectText(value, depthLeft);
+}
+
+function stringText(text: string): string {
+  if (SURROGATE.test(text) && LONE_SURROGATE.test(text)) {
+    throw unhashable('text that is not Unicode');
   }
-  requirePlain(value);
-  for (const [key, member] of Object.entries(value)) {
+  return JSON.stringify(text);
+}
+
+function integerText(value: number): string {
+  if (Number.isSafeInteger(value)) return JSON.stringify(value);
+  throw unhashable('a number that is no integer, or above 2^53-1: write it as text');
+}
+
+function listText(list: readonly unknown[], depthLeft: number): string {
+  let text = '';
+  for (const item of list) text += `${text === '' ? '' : ','}${textOf(item, depthLeft - 1)}`;
+  return `[${text}]`;
+}
+
+function objectText(object: object, depthLeft: number): string {
+  // An object with a prototype of its own would be hashed as something else than it shows.
+  if (Object.getPrototypeOf(object) !== Object.prototype) throw unhashable('no plain object');
+  const members: Readonly<Record<string, unknown>> = { ...object };
+  let text = '';
+  // UTF-16 order, as RFC 8785 has it.
+  for (const key of Object.keys(members).toSorted()) {
     if (SURROGATE.test(key)) throw unhashable('a key with a character beyond the basic plane');
-    requireHashable(member, depthLeft - 1);
+    const member = textOf(members[key], depthLeft - 1);
+    text += `${text === '' ? '' : ','}${JSON.stringify(key)}:${member}`;
   }
-}
-
-/** An object with a prototype of its own, or with `toJSON`, would be hashed as something else than it shows. */
-function requirePlain(value: object): void {
-  if (Object.getPrototypeOf(value) !== Object.prototype) throw unhashable('no plain object');
-  if (typeof (value as { toJSON?: unknown }).toJSON === 'function') throw unhashable('a toJSON');
-}
-
-function isWellFormed(text: string): boolean {
-  return !/\p{Surrogate}/u.test(text);
+  return `{${text}}`;
 }
 
 function unhashable(what: string): Failure {

@@ -5,7 +5,7 @@ import { type Hex32, taggedHashHex } from '../../policies/canonical-json.ts';
 import { hex32 } from '../../policies/intent.ts';
 import { schnorrSignature, xOnlyKey } from '../../policies/statement.ts';
 import type { LogHead } from './log.ts';
-import { publicKeyOf, schnorrHolds, signDigest } from './schnorr.ts';
+import { type ReceiptKey, schnorrHolds, signDigest } from './schnorr.ts';
 
 const TAG = 'weir/checkpoint/v1';
 
@@ -27,7 +27,7 @@ export function originOf(poolId: string): string {
 }
 
 /** The same head gives the same bytes, whenever it is signed. */
-export function signCheckpoint(head: LogHead, secretKey: Uint8Array): Checkpoint {
+export function signCheckpoint(head: LogHead, key: ReceiptKey): Checkpoint {
   const body = {
     schema: 'weir.checkpoint.v1' as const,
     origin: originOf(head.poolId),
@@ -35,8 +35,8 @@ export function signCheckpoint(head: LogHead, secretKey: Uint8Array): Checkpoint
     root: bytesToHex(head.root),
     at_ms: head.atMs,
   };
-  const signature = signDigest(checkpointDigest(body), secretKey);
-  return { ...body, signer: publicKeyOf(secretKey), signature };
+  const signature = signDigest(checkpointDigest(body), key);
+  return { ...body, signer: key.publicKey, signature };
 }
 
 /** Whether `publicKey` signed this checkpoint of this pool's log. */

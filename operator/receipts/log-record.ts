@@ -3,8 +3,9 @@
  * and hashes. Pure.
  */
 import { z } from 'zod';
-import { canonicalJson, type Hex32 } from '../../policies/canonical-json.ts';
+import type { Hex32 } from '../../policies/canonical-json.ts';
 import { hex32, label } from '../../policies/intent.ts';
+import { strictCanonicalText } from './canonical.ts';
 import { leafHash } from './merkle.ts';
 import type { UnsignedReceipt } from './unsigned-receipt.ts';
 
@@ -62,7 +63,7 @@ export function logRecord({
 
 /** Hash of a record as a leaf: over its canonical text (RFC 8785). */
 export function recordLeaf(record: LogRecord): Uint8Array {
-  return leafHash(Buffer.from(canonicalJson(record), 'utf8'));
+  return leafHash(Buffer.from(strictCanonicalText(record), 'utf8'));
 }
 
 function receiptRefOf(receipt: UnsignedReceipt): NonNullable<LogRecord['receipt']> {

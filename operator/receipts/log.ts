@@ -4,7 +4,7 @@
  */
 import { invariant } from '../../policies/failure.ts';
 import { type LogRecord, recordLeaf } from './log-record.ts';
-import { type MerkleTree, merkleTree, merkleTreeOf, pathOf, rootOf } from './merkle.ts';
+import { type MerkleTree, merkleTree, merkleTreeOf, provenIn, rootOf } from './merkle.ts';
 
 /** Four bytes for the number of a batch's first entry: a log of four thousand million entries. */
 const SEQ_MAX = 0xffffffff;
@@ -101,16 +101,6 @@ function logOver(
     return Array.from({ length: after - first }, (_, index) => tree.leaf(first - 1 + index));
   }
 
-  function batchAt(number: number, leaves: readonly Uint8Array[]): LogBatch {
-    return {
-      poolId,
-      firstSeq: firstSeqs.at(number),
-      n: leaves.length,
-      root: rootOf(leaves),
-      prevRoot: number === 0 ? NO_ROOT : rootOf(leavesOf(number - 1)),
-    };
-  }
-
   function numberOf(seq: number): number {
     invariant(isSeqUpTo(seq, tree.size()), `entry ${seq} of a log of ${tree.size()}`);
     return firstSeqs.lastUpTo(seq);
@@ -135,13 +125,15 @@ function logOver(
     placeOf(seq) {
       const number = numberOf(seq);
       const leaves = leavesOf(number);
-      const batch = batchAt(number, leaves);
-      const index = seq - batch.firstSeq;
+      const firstSeq = firstSeqs.at(number);
+      const index = seq - firstSeq;
+      const { root, path: batchPath } = provenIn(leaves, index);
+      const prevRoot = number === 0 ? NO_ROOT : rootOf(leavesOf(number - 1));
       const now = head();
       return {
-        batch,
+        batch: { poolId, firstSeq, n: leaves.length, root, prevRoot },
         index,
-        batchPath: pathOf(leaves, index),
+        batchPath,
         head: now,
         path: tree.inclusion(seq - 1, now.size),
       };

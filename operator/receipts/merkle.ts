@@ -2,15 +2,15 @@
  * A Merkle tree that only grows (RFC 6962 §2.1, RFC 9162 §2.1): roots of every size it ever had, proofs that a
  * leaf is in it and that a later tree extends an earlier one. Pure.
  *
- * Kept are the leaves and one hash per 256, per 65,536, …: a proof in a million leaves hashes less than a
- * thousand times, and the tree takes hardly more than its leaves.
+ * Kept are the leaves and one hash per 16, per 256, per 4,096, …: a proof hashes some dozen times for each of
+ * these levels, and the tree takes a fifteenth more than its leaves.
  */
 import { hash } from 'node:crypto';
 import { invariant } from '../../policies/failure.ts';
 import { HASH_BYTES, type HashStore, hashStore, hashStoreOf } from './hash-store.ts';
 
 /** Levels between two that are kept. */
-const TILE_HEIGHT = 8;
+const TILE_HEIGHT = 4;
 const LEAF_PREFIX = Buffer.of(0x00);
 const NODE_PREFIX = 0x01;
 /** Root of no leaves: the hash of nothing. */
@@ -73,24 +73,32 @@ export function rootOf(leaves: readonly Uint8Array[]): Uint8Array {
   return nodeHash(rootOf(leaves.slice(0, split)), rootOf(leaves.slice(split)));
 }
 
-/** Audit path among a few leaves that no tree holds, from the leaf up. */
-export function pathOf(leaves: readonly Uint8Array[], index: number): Uint8Array[] {
-  if (leaves.length <= 1) return [];
+/** Root of a few leaves that no tree holds, and the audit path of one of them, from the leaf up. */
+export function provenIn(
+  leaves: readonly Uint8Array[],
+  index: number,
+): { root: Uint8Array; path: Uint8Array[] } {
+  if (leaves.length <= 1) return { root: rootOf(leaves), path: [] };
   const split = largestPowerBelow(leaves.length);
   const [left, right] = [leaves.slice(0, split), leaves.slice(split)];
-  return index < split
-    ? [...pathOf(left, index), rootOf(right)]
-    : [...pathOf(right, index - split), rootOf(left)];
+  if (index < split) {
+    const { root, path } = provenIn(left, index);
+    const sibling = rootOf(right);
+    return { root: nodeHash(root, sibling), path: [...path, sibling] };
+  }
+  const { root, path } = provenIn(right, index - split);
+  const sibling = rootOf(left);
+  return { root: nodeHash(sibling, root), path: [...path, sibling] };
 }
 
 /** The largest power of two that is smaller than `count`, for a count from 2. */
-export function largestPowerBelow(count: number): number {
+function largestPowerBelow(count: number): number {
   let power = 1;
   while (power * 2 < count) power *= 2;
   return power;
 }
 
-/** `stores[k]` holds the complete subtrees of 256^k leaves; `frontier` the complete ones of all sizes, largest first. */
+/** `stores[k]` holds the complete subtrees of 16^k leaves; `frontier` the complete ones of all sizes, largest first. */
 function treeOver(stores: HashStore[], frontier: Uint8Array[]): MerkleTree {
   const read = reader(stores);
   const size = (): number => stores[0]?.count() ?? 0;

@@ -13,6 +13,7 @@ import type { ReceiptLog } from './log.ts';
 import { type LogRecord, logRecordSchema } from './log-record.ts';
 import { PATH_MAX } from './merkle-verify.ts';
 import type { PublicReceipt } from './public-receipt.ts';
+import type { ReceiptKey } from './schnorr.ts';
 import type { WireReceipt } from './unsigned-receipt.ts';
 
 const hashPath = z.array(hex32).max(PATH_MAX);
@@ -58,18 +59,18 @@ export function receiptDocument(
  *
  * @throws BrokenInvariant for a record that is not in the log
  */
-export function proofFor(log: ReceiptLog, record: LogRecord, secretKey: Uint8Array): ReceiptProof {
+export function proofFor(log: ReceiptLog, record: LogRecord, key: ReceiptKey): ReceiptProof {
   const place = log.placeOf(record.seq);
   invariant(record.pool_id === place.batch.poolId, 'a record of another pool');
   return {
     schema: 'weir.receipt_proof.v1',
     record,
     batch: {
-      ...signBatch(place.batch, secretKey),
+      ...signBatch(place.batch, key),
       index: place.index,
       path: place.batchPath.map(bytesToHex),
     },
-    checkpoint: signCheckpoint(place.head, secretKey),
+    checkpoint: signCheckpoint(place.head, key),
     inclusion: place.path.map(bytesToHex),
   };
 }

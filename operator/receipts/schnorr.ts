@@ -12,14 +12,26 @@ import { invariant } from '../../policies/failure.ts';
 
 const NO_AUX_RAND = new Uint8Array(32);
 
+/** A receipt key: its own, never one of Nostr or of money, because it signs bare hashes of receipts. */
+export interface ReceiptKey {
+  secretKey: Uint8Array;
+  /** x-only, in hex. */
+  publicKey: Hex32;
+}
+
+/** The key of a secret. Stops the process unless WASM and noble sign the same bytes. */
+export function receiptKey(secretKey: Uint8Array): ReceiptKey {
+  checkReceiptCurve();
+  return { secretKey, publicKey: publicKeyOf(secretKey) };
+}
+
 /** x-only key of a secret, in hex. */
 export function publicKeyOf(secretKey: Uint8Array): Hex32 {
-  const point = tiny.xOnlyPointFromScalar(secretKey);
-  return bytesToHex(point);
+  return bytesToHex(tiny.xOnlyPointFromScalar(secretKey));
 }
 
 /** 64 bytes in hex. Called with digests that this room made itself, never with one it was given. */
-export function signDigest(digest: Hex32, secretKey: Uint8Array): string {
+export function signDigest(digest: Hex32, { secretKey }: Pick<ReceiptKey, 'secretKey'>): string {
   return bytesToHex(tiny.signSchnorr(hexToBytes(digest), secretKey, NO_AUX_RAND));
 }
 
@@ -33,11 +45,10 @@ export function schnorrHolds(signature: string, digest: Hex32, publicKey: Hex32)
   }
 }
 
-/** Stops the process unless WASM and noble sign the same bytes. For the start of whoever signs receipts. */
-export function checkReceiptCurve(): void {
+function checkReceiptCurve(): void {
   const secretKey = sha256(utf8ToBytes('weir receipt curve check'));
   const digest = sha256(utf8ToBytes('weir receipt curve check message'));
-  const mine = signDigest(bytesToHex(digest), secretKey);
+  const mine = signDigest(bytesToHex(digest), { secretKey });
   const theirs = bytesToHex(schnorr.sign(digest, secretKey, NO_AUX_RAND));
   invariant(mine === theirs, 'libsecp256k1 and noble sign differently');
   const key = publicKeyOf(secretKey);

@@ -13,7 +13,7 @@ import {
   receiptSchemaOf,
   withoutNulls,
 } from './receipt-schemas.ts';
-import { publicKeyOf, signDigest } from './schnorr.ts';
+import { type ReceiptKey, signDigest } from './schnorr.ts';
 
 export const unsignedReceipt = z.strictObject({
   schema: z.string().max(80),
@@ -89,7 +89,7 @@ export function unsignedReceiptOf(
  *
  * @throws BrokenInvariant when the fields do not hash to what the receipt says
  */
-export function signReceipt(unsigned: UnsignedReceipt, secretKey: Uint8Array): SignedReceipt {
+export function signReceipt(unsigned: UnsignedReceipt, key: ReceiptKey): SignedReceipt {
   const again = unsignedReceiptOf(
     { ...unsigned.fields, schema: unsigned.schema },
     unsigned.extensions,
@@ -107,9 +107,9 @@ export function signReceipt(unsigned: UnsignedReceipt, secretKey: Uint8Array): S
     signature: {
       schema: SIGNATURE_SCHEMA,
       scheme: SIGNATURE_SCHEME,
-      signer_pubkey: publicKeyOf(secretKey),
+      signer_pubkey: key.publicKey,
       signed_sha256: sha256,
-      signature_hex: signDigest(sha256, secretKey),
+      signature_hex: signDigest(sha256, key),
     },
   };
   return { receiptId, seq: z.int().parse(extensions['seq']), receipt };
