@@ -18,8 +18,8 @@ import type {
 import { Failure } from '../policies/failure.ts';
 import { msat, sat } from '../policies/units.ts';
 
-/** What becomes of the next dispatch of a hash. `lost`: the order never reaches the node. */
-export type Fate = 'settles' | 'fails' | 'stays' | 'lost';
+/** What becomes of a dispatch. `lost`: it never reaches the node. `late`: it does, after the node has said that it knows nothing. */
+export type Fate = 'settles' | 'fails' | 'stays' | 'lost' | 'late';
 
 interface NodePayment {
   order: PayOrder;
@@ -73,6 +73,8 @@ export interface FakeNode {
   resolve(paymentHash: string, fate: 'settled' | 'failed'): void;
   /** Somebody pays an invoice of ours over Lightning. */
   payIn(paymentHash: string): void;
+  /** Orders that are on their way for long reach the node now. */
+  arrive(): void;
   forget(paymentHash: string): void;
   dispatched(paymentHash: string): number;
   reader: {
@@ -102,7 +104,7 @@ const UNKNOWN = { is: 'unknown' as const, timeoutHeight: null, detail: '' };
 
 export function fakeNode(now: () => number): FakeNode {
   const dispatches = new Map<string, number>();
-  const preimages = new Map<string, string>();
+  const onTheirWay = new Map<string, PayOrder>();
   let settleIndex = 0;
   const node: FakeNode = {
     fates: new Map(),
@@ -126,6 +128,15 @@ export function fakeNode(now: () => number): FakeNode {
       invoice.state = 'settled';
       invoice.settleIndex = settleIndex;
     },
+    arrive() {
+      for (const [paymentHash, order] of onTheirWay) {
+        if (node.payments.has(paymentHash)) continue;
+        const amountMsat = BigInt(readInvoiceJson(order.request)?.amountMsat ?? '0');
+        node.payments.set(paymentHash, { order, state: 'in_flight', atMs: now(), amountMsat });
+        node.resolve(paymentHash, 'settled');
+      }
+      onTheirWay.clear();
+    },
     forget: (paymentHash) => {
       node.payments.delete(paymentHash);
     },
@@ -142,7 +153,8 @@ export function fakeNode(now: () => number): FakeNode {
         const known = node.payments.get(paymentHash);
         if (known !== undefined && known.state !== 'failed') return answer(node, known);
         const fate = node.fates.get(paymentHash) ?? 'settles';
-        if (fate === 'lost') return { ...UNKNOWN, why: 'stream_ended' };
+        if (fate === 'late') onTheirWay.set(paymentHash, order);
+        if (fate === 'lost' || fate === 'late') return { ...UNKNOWN, why: 'stream_ended' };
         dispatches.set(paymentHash, (dispatches.get(paymentHash) ?? 0) + 1);
         const amountMsat = BigInt(readInvoiceJson(order.request)?.amountMsat ?? '0');
         const payment: NodePayment = { order, state: 'in_flight', atMs: now(), amountMsat };
@@ -174,7 +186,6 @@ export function fakeNode(now: () => number): FakeNode {
       async createInvoice({ preimage, amountMsat, expiresInMs }) {
         if (node.away) throw new Failure('LND_UNREACHABLE', 'away');
         const paymentHash = hashOf(preimage);
-        preimages.set(paymentHash, preimage);
         if (!node.invoices.has(paymentHash)) {
           node.invoices.set(paymentHash, { preimage, amountMsat, state: 'open', settleIndex: 0 });
         }

@@ -124,12 +124,13 @@ class Life {
   /** Whatever is open ends at the node, and then in the books. */
   async settleAll(): Promise<void> {
     const { node } = this.world;
+    node.arrive();
     for (const [hash, payment] of node.payments) {
       if (payment.state === 'in_flight')
         node.resolve(hash, payment.amountMsat % 2n === 0n ? 'settled' : 'failed');
     }
     for (const hash of node.fates.keys()) {
-      if (node.fates.get(hash) === 'lost') node.fates.set(hash, 'settles');
+      if (['lost', 'late'].includes(node.fates.get(hash) ?? '')) node.fates.set(hash, 'settles');
     }
     await untilTrue('every end', async () => {
       if (this.pool.fatal() !== null) await this.restart();
@@ -175,6 +176,7 @@ const SCRIPT: readonly Step[] = [
   { who: 'ben', name: 'c', amountMsat: 3_000_001n, fate: 'stays' },
   { who: 'ben', name: 'd', amountMsat: 1_500_000n, fate: 'fails' },
   { who: 'ana', name: 'e', amountMsat: 1_250_000n, fate: 'lost' },
+  { who: 'ben', name: 'f', amountMsat: 1_750_000n, fate: 'late' },
 ];
 
 describe('a power cut', () => {
@@ -248,7 +250,7 @@ describe('a power cut', () => {
 });
 
 test('any order of payments, restarts and ends leaves the books as the node tells', async () => {
-  const fate = fc.constantFrom<Fate>('settles', 'fails', 'stays', 'lost');
+  const fate = fc.constantFrom<Fate>('settles', 'fails', 'stays', 'lost', 'late');
   const step = fc.record({
     who: fc.constantFrom<'ana' | 'ben'>('ana', 'ben'),
     name: fc.constantFrom('p', 'q', 'r', 's', 't'),
