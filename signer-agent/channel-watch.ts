@@ -27,7 +27,8 @@ export async function watchChannels(session: Session, chain: ChainView | null): 
   const { lightning } = engine.parts;
   const expected = unchecked(session, chain);
   if (lightning === null || expected.length === 0) return;
-  if (!session.isDue('open channels', engine.state().treasury.hash, LOOK_MS)) return;
+  const moment = `${engine.state().treasury.hash} ${chain?.tipHash ?? ''}`;
+  if (!session.isDue('open channels', moment, LOOK_MS)) return;
   const seen = new Map((await lightning.activeChannels()).map((each) => [each.outpoint, each]));
   await engine.inTurn(async () => {
     for (const channel of unchecked(session, chain)) {
