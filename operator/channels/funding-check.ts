@@ -13,8 +13,8 @@ import type { Batch } from './channel-state.ts';
 
 /** A script hash of version 0: spent by a witness alone, so that signing cannot change the txid. */
 const P2WSH = /^0020[0-9a-f]{64}$/;
-/** Below this an input asks to be replaced (BIP-125), and another txid orphans every channel. */
-const SEQUENCE_FINAL_MIN = 0xfffffffe;
+/** Below it a sequence is a relative locktime (BIP-68): the transaction could not be sent yet. */
+const SEQUENCE_DISABLE = 0x80000000;
 /** Fields of an input that only a signer writes. */
 const SIGNED_FIELDS = ['partialSig', 'finalScriptSig', 'finalScriptWitness', 'tapKeySig'];
 
@@ -131,7 +131,7 @@ function badInput(tx: FundingTx, coins: readonly (SeenCoin | null)[]): string | 
   for (const [at, input] of tx.inputs.entries()) {
     const coin = coins[at] ?? null;
     if (input.signed.length > 0 || input.scriptSig !== '') return `input ${at} is signed already`;
-    if (input.sequence < SEQUENCE_FINAL_MIN) return `input ${at} may be replaced`;
+    if (input.sequence < SEQUENCE_DISABLE) return `input ${at} waits for a relative locktime`;
     if (coin === null) return `input ${at} is no coin that our node knows`;
     if (!P2WSH.test(coin.script)) return `input ${at} is not native segwit`;
   }
