@@ -54,6 +54,8 @@ export type PayOutcome =
       attempts: number;
       /** First channels of the parts that settled; compared with what was allowed, never published. */
       firstChannels: readonly string[];
+      /** What the node did beside the order; absent where nothing: the money is gone, and dispatch should stop. */
+      violations?: readonly string[];
     }
   | { is: 'failed'; why: PayFailure; detail: string }
   | {

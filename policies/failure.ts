@@ -28,6 +28,7 @@ export const FAILURES = {
   BITCOIND_UNREACHABLE: { retry: 'later' },
   BITCOIND_REFUSED: { retry: 'never' },
   LND_UNREACHABLE: { retry: 'later' },
+  LND_REFUSED: { retry: 'never' },
   COORDINATOR_UNREACHABLE: { retry: 'later' },
   OPERATOR_UNREACHABLE: { retry: 'later' },
   AGENT_UNREACHABLE: { retry: 'later' },
