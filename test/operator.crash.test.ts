@@ -5,19 +5,44 @@
 import { readFile } from 'node:fs/promises';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { CRASH_MOMENTS, crashPointOf } from '../operator/crash-at.ts';
+import { type CrashMoment, crashPointOf } from '../operator/crash-at.ts';
 import { accountRows } from '../operator/ledger/ledger.ts';
 import type { Caller } from '../operator/pool-api.ts';
 import { payRequest, quotePayRequest, topupRequest } from '../operator/protocol.ts';
 import { type Fate, hashOf, outsideInvoice, preimageOf } from './fake-node.ts';
-import { agent, poolWorld, type TestPool, untilTrue, type World } from './pool-scenario.ts';
+import {
+  agent,
+  poolWorld,
+  TEST_POLICY,
+  type TestPool,
+  untilTrue,
+  type World,
+} from './pool-scenario.ts';
 
 /** Thrown where the power goes: nothing after it is done. */
 class PowerCut extends Error {}
 
+/** The edges of what payments do. */
+const PAYING: readonly CrashMoment[] = [
+  'before-append',
+  'after-append',
+  'before-dispatch',
+  'after-dispatch',
+  'before-look-up',
+];
+/** The edges of what top-ups do. */
+const INVOICING: readonly CrashMoment[] = [
+  'before-create-invoice',
+  'after-create-invoice',
+  'before-cancel-invoice',
+  'after-cancel-invoice',
+];
+
 const ana = agent('ana');
 const ben = agent('ben');
 const CREDIT = 50_000_000n;
+/** Nobody waits here for a payment that stays open: there are many. */
+const POLICY = { ...TEST_POLICY, pay: { ...TEST_POLICY.pay, holdOpenMs: 5 } };
 
 interface Step {
   who: 'ana' | 'ben';
@@ -40,7 +65,7 @@ class Life {
 
   static async begin(setting: string): Promise<Life> {
     const world = await poolWorld();
-    const life = new Life(world, await world.open());
+    const life = new Life(world, await world.open({ policy: POLICY }));
     await life.credit(ana);
     await life.credit(ben);
     await life.pool.close();
@@ -54,6 +79,7 @@ class Life {
     for (;;) {
       try {
         this.pool = await this.world.open({
+          policy: POLICY,
           crashPoint: crashPointOf(setting, () => {
             throw new PowerCut('cut');
           }),
@@ -180,9 +206,7 @@ const SCRIPT: readonly Step[] = [
 ];
 
 describe('a power cut', () => {
-  const places = CRASH_MOMENTS.filter((moment) => !/invoice/.test(moment)).flatMap((moment) =>
-    [1, 2, 3, 5, 8].map((count) => ({ moment, count })),
-  );
+  const places = PAYING.flatMap((moment) => [1, 2, 3, 5, 8].map((count) => ({ moment, count })));
   test.each(places)('$moment, time $count: every payment ends once', async ({ moment, count }) => {
     const life = await Life.begin(`${moment}:${count}`);
     try {
@@ -190,16 +214,15 @@ describe('a power cut', () => {
       await life.settleAll();
       expectBooksToTell(life);
       // The same requests again are answered from the books.
-      const again = await Promise.all(SCRIPT.map((step) => life.pay(step)));
-      expect(again).not.toContain('open');
+      for (const step of SCRIPT) await life.pay(step);
+      expect(life.pool.engine.state().unresolved.size).toBe(0);
       expectBooksToTell(life);
     } finally {
       await life.end();
     }
   });
 
-  const invoices = CRASH_MOMENTS.filter((moment) => /invoice/.test(moment));
-  test.each(invoices)('%s: money between two of our agents moves once', async (moment) => {
+  test.each(INVOICING)('%s: money between two of our agents moves once', async (moment) => {
     const life = await Life.begin(`${moment}:1`);
     try {
       const body = topupRequest.parse({
@@ -244,7 +267,7 @@ describe('a power cut', () => {
         readFile(`operator/${name}.ts`, 'utf8'),
       ),
     );
-    for (const moment of CRASH_MOMENTS)
+    for (const moment of [...PAYING, ...INVOICING])
       expect(source.join('\n')).toContain(`crashPoint('${moment}')`);
   });
 });
@@ -265,7 +288,7 @@ test('any order of payments, restarts and ends leaves the books as the node tell
   await fc.assert(
     fc.asyncProperty(
       fc.array(act, { maxLength: 12 }),
-      fc.constantFrom(...CRASH_MOMENTS),
+      fc.constantFrom(...PAYING),
       fc.integer({ min: 1, max: 6 }),
       async (acts, moment, count) => {
         const life = await Life.begin(`${moment}:${count}`);
