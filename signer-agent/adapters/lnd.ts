@@ -31,7 +31,7 @@ export interface LndAccess {
 }
 
 /** ln-service sets no deadline of its own: a node that hangs would hang its caller (gRPC deadlines). */
-const DEADLINE_MS = 10_000;
+const DEADLINE_MS = 5_000;
 /** A certificate or macaroon is a few hundred bytes; more is another file. */
 const CREDENTIAL_BYTES_MAX = 64 * 1024;
 /** Of what the node said, as much as helps. */
