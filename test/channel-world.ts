@@ -9,14 +9,21 @@ import { parsePreviousTx } from '../descriptors/previous-tx.ts';
 import { apply } from '../operator/apply.ts';
 import type { ChainPort } from '../operator/chain.ts';
 import { PENDING_DEADLINE_MS } from '../operator/channels/batch-steps.ts';
+import {
+  physicalRails,
+  type RailDifferences,
+  railDifferences,
+} from '../operator/channels/books-check.ts';
 import { type ChannelParts, turns } from '../operator/channels/channel-parts.ts';
 import type { ChannelService } from '../operator/channels/channel-protocol.ts';
 import { channelService } from '../operator/channels/channel-service.ts';
+import type { Batch } from '../operator/channels/channel-state.ts';
 import { channelRounds, type WatchOptions } from '../operator/channels/channel-watch.ts';
 import { inboundRules } from '../operator/channels/inbound.ts';
 import { treasuryFollower } from '../operator/channels/treasury-log.ts';
 import type { CrashMoment } from '../operator/crash-at.ts';
 import type { News } from '../operator/decision.ts';
+import { railTotals } from '../operator/ledger/rail-rows.ts';
 import { capitalBrought } from '../operator/ledger/rows.ts';
 import type { OperatorPolicy } from '../operator/operator-policy.ts';
 import { bodyOf, factOf } from '../operator/pool-entry.ts';
@@ -290,4 +297,69 @@ function chainOf({ chain }: Pool): ChainPort {
     },
     feeEstimate: async () => 2_000n as FeeRate,
   };
+}
+
+/** The newest batch. */
+export function batchOf(world: ChannelWorld): Batch {
+  const batch = [...world.state().channels.batches.values()].at(-1);
+  if (batch === undefined) throw new Error('no batch');
+  return batch;
+}
+
+/** Books less what the node and the treasury hold. */
+export async function differences(world: ChannelWorld): Promise<RailDifferences> {
+  const { reader, coordinator } = world.parts();
+  await world.desk.work.look();
+  const [balance, channels, pending, { treasurySat }] = await Promise.all([
+    reader.balance(),
+    reader.channels(),
+    reader.pendingChannels(),
+    coordinator.standing(),
+  ]);
+  const books = world.state().channels;
+  const there = physicalRails({ books, balance, channels, pending, coldSat: treasurySat });
+  return railDifferences(railTotals(world.state().ledger), there);
+}
+
+export const NO_DIFFERENCE: RailDifferences = {
+  lightningMsat: 0n,
+  pendingOpenMsat: 0n,
+  chainMsat: 0n,
+  coldMsat: 0n,
+};
+
+/** Asks for channels; a crash is one. */
+export async function asksToOpen(world: ChannelWorld, channels = TWO): Promise<void> {
+  await surviving(world, async () => {
+    await world.service().open({ initiator: 'olga', channels });
+  });
+}
+
+/** Work that may crash: then the operator starts anew. */
+export async function surviving(world: ChannelWorld, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (cause) {
+    if (!(cause instanceof Crash)) throw cause;
+    world.restart();
+  }
+}
+
+/** Rounds, a quorum that signs what it may sign, blocks, until the batch is done or given up. */
+export async function driven(world: ChannelWorld): Promise<Batch> {
+  const signed = new Set<string>();
+  for (let turn = 0; turn < 40; turn += 1) {
+    await surviving(world, () => world.round());
+    const { phase } = batchOf(world);
+    if (phase === 'done' || phase === 'aborted') return batchOf(world);
+    world.clock.now += 30_000;
+    for (const { id, pending, proposal } of world.desk.work.log.treasury().proposals.values()) {
+      const may = proposal.intent.kind === 'cancel' || pending !== null;
+      if (!may || signed.has(id)) continue;
+      signed.add(id);
+      await world.quorumSigns(id);
+    }
+    await world.mine(1);
+  }
+  throw new Error(`the batch stays ${batchOf(world).phase}`);
 }

@@ -242,7 +242,7 @@ async function attest(parts: ChannelParts, batch: Batch): Promise<void> {
     const why = look.is === 'unlike' ? look.why : 'the node does not list them all any more';
     return giveUp(parts, batch, 'node_refused', why);
   }
-  const { id: treasuryId } = parts.treasury.treasury();
+  const { id: treasuryId } = await parts.treasury.refresh();
   if (treasuryId === null) throw new Failure('NOT_READY', 'the treasury log is not read yet');
   const statement = parts.attest({
     treasuryId,
