@@ -352,3 +352,6 @@ export const eventQuery = z.strictObject({
   wait_ms: queryInteger(z.int().min(0).max(EVENT_WAIT_MS_MAX)).default(0),
 });
 export const logQuery = z.strictObject({ after: cursorSeq, limit });
+
+/** Every procedure, for a tRPC client with an `httpLink` to `/trpc`. */
+export type { PoolRouter } from './api/router.ts';

@@ -156,6 +156,11 @@ test('a GET is signed with its query, and needs no payload', async () => {
   expect((await desk.get(path, signed(`${PUBLIC_URL}/v1/events?after=9`, 'c'))).status).toBe(401);
 });
 
+test('a slash at the end of the configured address changes nothing', async () => {
+  const desk = apiDesk({ publicUrl: `${PUBLIC_URL}/` });
+  expect((await desk.post(PAY, BODY, { authorization: nostr() })).status).toBe(200);
+});
+
 test('tRPC is signed by its own address', async () => {
   const desk = apiDesk();
   const url = `${PUBLIC_URL}/trpc/pay`;

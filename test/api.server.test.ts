@@ -53,6 +53,19 @@ function raw(bytes: string): Promise<string> {
 }
 
 test.each<[string, string, string, string]>([
+  [
+    'a host that is none',
+    'GET /v1/prepaid HTTP/1.1\r\nhost: a/b\r\nconnection: close\r\n\r\n',
+    '400',
+    'body_invalid',
+  ],
+  [
+    'a target that is no path',
+    'GET foo HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n',
+    '400',
+    'body_invalid',
+  ],
+  ['no host', 'GET / HTTP/1.1\r\nconnection: close\r\n\r\n', '400', 'body_invalid'],
   ['what is no HTTP', 'HELLO\r\n\r\n', '400', 'body_invalid'],
   [
     'a head without end',

@@ -1,6 +1,8 @@
 /** What every caller meets, whatever is asked: one envelope for every no, strict reading, bounds, health. */
 
+import { EventEmitter, once } from 'node:events';
 import { expect, test, vi } from 'vitest';
+import type { Reply } from '../operator/pool-api.ts';
 import { BODY_BYTES_MAX } from '../operator/protocol.ts';
 import { refuse } from '../operator/reasons.ts';
 import { BrokenInvariant } from '../policies/failure.ts';
@@ -331,6 +333,26 @@ test('a flood without a credential stops nobody who has one', async () => {
   expect((await desk.get('/v1/log', {})).status).toBe(429);
   expect((await desk.get('/v1/prepaid')).status).toBe(200);
   expect((await desk.get('/livez', {})).status).toBe(200);
+});
+
+test('more at once than can be answered: come again, but health is answered', async () => {
+  const desk = apiDesk();
+  const policy = desk.options.policy();
+  const agentDefaults = { ...policy.agentDefaults, ratePerMinute: 1_000_000 };
+  const full = apiDesk({ policy: () => ({ ...policy, agentDefaults }) });
+  const end = new EventEmitter();
+  const held = once(end, 'release').then(
+    (): Reply<never> => ({ is: 'refused', refusal: refuse('not_found', 'nothing') }),
+  );
+  vi.spyOn(full.api, 'prepaid').mockReturnValue(held);
+  const waiting = Array.from({ length: 1_024 }, () => full.get('/v1/prepaid'));
+  const refused = await full.get('/v1/prepaid');
+  expect(refused.status).toBe(429);
+  expect(await refused.json()).toMatchObject({ error: { reason_code: 'overloaded' } });
+  expect((await full.get('/livez', {})).status).toBe(200);
+  end.emit('release');
+  expect(new Set((await Promise.all(waiting)).map(({ status }) => status))).toEqual(new Set([404]));
+  expect((await full.get('/v1/liquidity/payments')).status).toBe(200);
 });
 
 test('health says whether it lives, and why it is not ready', async () => {

@@ -47,7 +47,8 @@ const PAGE_HEADERS = {
   'x-content-type-options': 'nosniff',
 };
 
-export function poolApp(options: ApiOptions): PoolApp {
+export function poolApp(given: ApiOptions): PoolApp {
+  const options = { ...given, publicUrl: given.publicUrl.replace(/\/+$/, '') };
   const app = new Hono<Env>();
   const counts = new Map<string, number>();
   const count = ({ reasonCode }: ApiRefusal): void => {

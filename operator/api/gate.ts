@@ -14,7 +14,7 @@ import type { Auth } from './router.ts';
 export interface GateOptions {
   credentials: Credentials;
   policy: () => OperatorPolicy;
-  /** Base address as callers write it, without a slash at the end: NIP-98 signs it. */
+  /** Base address as callers write it: NIP-98 signs it. */
   publicUrl: string;
   now: () => number;
 }

@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { getRequestListener } from '@hono/node-server';
 import { refuse } from '../reasons.ts';
+import { refusalAnswer } from './answer.ts';
 import { type ApiOptions, type PoolApp, poolApp } from './app.ts';
 import { envelopeOf } from './refusal-error.ts';
 
@@ -12,6 +13,8 @@ export interface ServingApi extends Pick<PoolApp, 'refusals'> {
 }
 
 const HEAD_BYTES_MAX = 16 * 1024;
+/** A request without a Host is answered below like everything else that is none. */
+const SERVER_OPTIONS = { maxHeaderSize: HEAD_BYTES_MAX, requireHostHeader: false };
 const HEADERS_MAX = 64;
 /** A head, and a whole request, must arrive within these. */
 const HEAD_MS_MAX = 10_000;
@@ -28,9 +31,14 @@ export async function serveApi(
   at: { host: string; port: number },
 ): Promise<ServingApi> {
   const { fetch, refusals } = poolApp(options);
-  const listener = getRequestListener(fetch, { overrideGlobalObjects: false });
+  const listener = getRequestListener(fetch, {
+    // Its own Response is written to the connection as it is; the global one goes through a web stream.
+    overrideGlobalObjects: true,
+    // What cannot become a request at all, e.g. a Host that is none.
+    errorHandler: () => refusalAnswer(refuse('body_invalid', 'this is no request for this server')),
+  });
   // The listener answers whatever goes wrong itself: its promise does not reject.
-  const server = createServer({ maxHeaderSize: HEAD_BYTES_MAX }, (request, response) => {
+  const server = createServer(SERVER_OPTIONS, (request, response) => {
     void listener(request, response);
   });
   server.maxHeadersCount = HEADERS_MAX;
