@@ -10,6 +10,7 @@ const NOUNS: Record<string, () => Promise<Command>> = {
   coordinator: async () => (await import('../coordinator/commands.ts')).coordinatorCommands(),
   'signer-agent': async () => (await import('../signer-agent/commands.ts')).signerAgentCommands(),
   lp: async () => (await import('../lp/commands.ts')).lpCommands(),
+  operator: async () => (await import('../operator/commands.ts')).operatorCommands(),
   receipts: async () => (await import('../operator/receipts-command.ts')).receiptsCommands(),
   policy: async () => (await import('./policy-commands.ts')).policyCommands(),
 };

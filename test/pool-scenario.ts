@@ -18,7 +18,7 @@ import { poolService } from '../operator/pool-service.ts';
 import { receiptDesk } from '../operator/receipt-desk.ts';
 import { reconciler } from '../operator/reconcile.ts';
 import { type TopupDriver, topupDriver } from '../operator/topup-driver.ts';
-import { msat, ppm, sat } from '../policies/units.ts';
+import { msat, ppm } from '../policies/units.ts';
 import { type FakeNode, fakeNode, NODE_KEY } from './fake-node.ts';
 
 const SECRET = new Uint8Array(32).fill(7);
