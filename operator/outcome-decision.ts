@@ -83,7 +83,8 @@ function violation({ quote, inside }: Payment, outcome: Settled): string | null 
   if (outcome.amountMsat !== quote.amountMsat) {
     return `${quote.quoteId} sent ${outcome.amountMsat} msat instead of ${quote.amountMsat}`;
   }
-  return null;
+  const [broken] = outcome.violations ?? [];
+  return broken === undefined ? null : `${quote.quoteId}: ${broken}`;
 }
 
 function failed(

@@ -30,10 +30,13 @@ export async function closed(
   { outpoint, how, feerate }: CloseOrder,
 ): Promise<CloseOutcome> {
   const place = placeOf(outpoint);
-  // A forced close uses the fee that its commitment has.
-  const terms = how === 'force' ? { is_force_close: true } : feeTerms(feerate);
+  const asking = (): Promise<unknown> =>
+    how === 'force'
+      ? // It uses the fee that its commitment has.
+        closeChannel({ lnd, ...place, is_force_close: true })
+      : closeChannel({ lnd, ...place, ...feeTerms(feerate) });
   try {
-    const said = await within(CLOSE_MS, closeChannel({ lnd, ...place, ...terms }));
+    const said = await within(CLOSE_MS, asking());
     const read = closeAnswer.safeParse(said);
     if (read.success) return { is: 'closing', txid: read.data.transaction_id };
     return { is: 'unknown', detail: 'the node names no transaction' };
