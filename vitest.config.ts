@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { LndLast } from './test/lnd-last.ts';
 
 export default defineConfig({
   test: {
@@ -7,5 +8,8 @@ export default defineConfig({
     hookTimeout: 120_000,
     // Two cores: one for the tests, one for the nodes and agents they start.
     maxWorkers: 2,
+    sequence: { sequencer: LndLast },
+    // A build of LND that failed is not tried again by each file of the run.
+    env: { TEST_RUN_STARTED_AT: new Date().toISOString() },
   },
 });

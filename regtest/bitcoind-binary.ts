@@ -1,12 +1,11 @@
 /** Which bitcoind runs here: the one named by BITCOIND, the one on PATH, or Debian's newest, in that order. */
-import { createHash } from 'node:crypto';
-import { constants, createReadStream, existsSync } from 'node:fs';
-import { access } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { pipeline } from 'node:stream/promises';
+import { cacheFolder } from './cache-folder.ts';
 import { runCommand } from './command.ts';
-import type { FetchedPackage } from './debian-bitcoind.ts';
+import type { FetchedPackage } from './debian.ts';
 import { debianBitcoind } from './debian-bitcoind.ts';
+import { pathOf, sha256Of } from './program-file.ts';
 
 export interface BitcoindBinary {
   /** The words that start it; flags are appended. */
@@ -36,7 +35,7 @@ const SOURCE_WORDS = { env: 'named by BITCOIND', path: 'on PATH', debian: 'from 
  * A BITCOIND that does not run is an answer, not a reason to look further.
  */
 export async function findBitcoind(
-  cacheDir = path.join(packageRoot(), '.cache', 'bitcoind'),
+  cacheDir = cacheFolder('bitcoind'),
 ): Promise<BitcoindBinary | NoBitcoind> {
   const named = process.env['BITCOIND'] ?? '';
   try {
@@ -81,33 +80,6 @@ async function described(
     throw new Error(`${file} does not say which bitcoind it is`);
   }
   return { command, version: `${name} ${version}`, source, sha256: await sha256Of(file) };
-}
-
-async function sha256Of(file: string): Promise<string> {
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(file), hash);
-  return hash.digest('hex');
-}
-
-async function pathOf(name: string): Promise<string | null> {
-  for (const folder of (process.env['PATH'] ?? '').split(path.delimiter)) {
-    const file = path.resolve(folder, name);
-    const runs = await access(file, constants.X_OK).then(
-      () => true,
-      () => false,
-    );
-    if (folder !== '' && runs) return file;
-  }
-  return null;
-}
-
-/** The folder of package.json: one up from the sources, two up from what is compiled. */
-function packageRoot(): string {
-  let folder = import.meta.dirname;
-  while (!existsSync(path.join(folder, 'package.json')) && path.dirname(folder) !== folder) {
-    folder = path.dirname(folder);
-  }
-  return folder;
 }
 
 function say(line: string): void {

@@ -1,9 +1,15 @@
 /** One command run to its end, with a bound on time and output. */
 import { spawn } from 'node:child_process';
+import { setPriority } from 'node:os';
 
 export interface CommandRun {
   cwd?: string;
   timeoutMs: number;
+  env?: Readonly<Record<string, string>>;
+  /** How much the machine's other work goes first: 0, the default, to 19. */
+  niceness?: number;
+  /** Told each line of stderr as it comes. */
+  onErrorLine?: (line: string) => void;
 }
 
 /** More than any answer read here: apt's plan for one package is some kilobytes. */
@@ -20,17 +26,22 @@ export function runCommand(command: readonly string[], run: CommandRun): Promise
       timeout: run.timeoutMs,
       killSignal: 'SIGKILL',
       // Answers are parsed, so the words must not depend on the user's language.
-      env: { ...process.env, LC_ALL: 'C' },
+      env: { ...process.env, LC_ALL: 'C', ...run.env },
       ...(run.cwd === undefined ? {} : { cwd: run.cwd }),
     });
+    if (run.niceness !== undefined && child.pid !== undefined) {
+      setPriority(child.pid, run.niceness);
+    }
     let out = '';
     let complaint = '';
+    const tell = lineTeller(run.onErrorLine);
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       out += text;
       if (out.length > OUTPUT_BYTES_MAX) child.kill('SIGKILL');
     });
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       complaint = (complaint + text).slice(-COMPLAINT_CHARS_MAX);
+      tell(text);
     });
     child.on('error', (cause) => reject(new Error(`${file} does not start`, { cause })));
     child.on('close', (code, signal) => {
@@ -38,6 +49,16 @@ export function runCommand(command: readonly string[], run: CommandRun): Promise
       else reject(new Error(`${file} ended with ${signal ?? code}: ${gist(complaint)}`));
     });
   });
+}
+
+/** Whole lines out of pieces; what never ends in a newline is not told. */
+function lineTeller(onLine: CommandRun['onErrorLine'] = () => {}): (text: string) => void {
+  let rest = '';
+  return (text) => {
+    const lines = (rest + text).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) onLine(line);
+  };
 }
 
 /** Without apt's warnings and notes, on one line. */

@@ -15,14 +15,17 @@ const STOP_TIMEOUT_MS = 60_000;
 const TAIL_CHARS = 2_000;
 const DIE_WITH_PARENT = '/usr/bin/setpriv';
 
+/** Words before a command: the kernel ends it with this process, even when this process is killed. */
+export function leash(): string[] {
+  return existsSync(DIE_WITH_PARENT) ? [DIE_WITH_PARENT, '--pdeathsig', 'TERM', '--'] : [];
+}
+
 /** Starts it with these words. A program that is missing shows in `complaint` and in `hasEnded`. */
 export function startDaemon(
   words: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): DaemonProcess {
-  // The kernel ends it with this process, even when this process is killed.
-  const leash = existsSync(DIE_WITH_PARENT) ? [DIE_WITH_PARENT, '--pdeathsig', 'TERM', '--'] : [];
-  const [file = '', ...args] = [...leash, ...words];
+  const [file = '', ...args] = [...leash(), ...words];
   const child = spawn(file, args, {
     stdio: ['ignore', 'ignore', 'pipe'],
     env: { ...process.env, ...env },

@@ -11,10 +11,8 @@ export type Feerates = Readonly<Record<number, number>>;
 
 export interface FeeSource {
   readonly url: string;
-  /** What is answered from now on. Nodes started by startLnd ask again every second or two. */
+  /** What is answered from now on. On regtest LND asks anew for each estimate. */
   set(feerates: Feerates): void;
-  /** How often it was asked since it started: a node asks before it uses a new rate. */
-  readonly asked: number;
   stop(): Promise<void>;
 }
 
@@ -24,9 +22,7 @@ const MIN_RELAY_FEERATE = 1000;
 
 export async function startFeeSource(feerates: Feerates = QUIET_FEERATES): Promise<FeeSource> {
   let current = feerates;
-  let asked = 0;
   const server = createServer((_, response) => {
-    asked += 1;
     response.setHeader('content-type', 'application/json');
     response.end(
       JSON.stringify({ fee_by_block_target: current, min_relay_feerate: MIN_RELAY_FEERATE }),
@@ -37,9 +33,6 @@ export async function startFeeSource(feerates: Feerates = QUIET_FEERATES): Promi
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     set(next) {
       current = next;
-    },
-    get asked() {
-      return asked;
     },
     async stop() {
       const closed = once(server, 'close');

@@ -8,8 +8,13 @@ import { until } from './wait.ts';
 /** Longer than a fetch may take. */
 const WAIT_MAX_MS = 900_000;
 
-export async function whileHolding<T>(file: string, work: () => Promise<T>): Promise<T> {
-  await until(`the lock ${file}`, () => taken(file), WAIT_MAX_MS);
+/** Does the work once the lock is ours. Rejects when another has it for longer than `waitMaxMs`. */
+export async function whileHolding<T>(
+  file: string,
+  work: () => Promise<T>,
+  waitMaxMs = WAIT_MAX_MS,
+): Promise<T> {
+  await until(`the lock ${file}`, () => taken(file), waitMaxMs);
   try {
     return await work();
   } finally {

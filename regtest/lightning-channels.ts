@@ -1,5 +1,11 @@
 /** Peers and channels between nodes, opened the plain way from a node's own coins, ready to be paid through. */
-import { addPeer, getChannels, getPeers, openChannel as lnOpenChannel } from 'ln-service';
+import {
+  addPeer,
+  getChannels,
+  getNetworkGraph,
+  getPeers,
+  openChannel as lnOpenChannel,
+} from 'ln-service';
 import type { LightningNetwork, NodeName } from './lightning.ts';
 import { fundNodes, mineSynced } from './lightning.ts';
 import { called } from './ln-call.ts';
@@ -21,11 +27,12 @@ export interface OpenedChannel {
   to: LndNode;
   txid: string;
   vout: number;
+  isPrivate?: true;
 }
 
 /** A channel active on both sides is used by both within seconds. */
 const CHANNEL_TIMEOUT_MS = 90_000;
-/** LND announces a channel at the third confirmation here; with two more nobody is one block behind. */
+/** LND announces a channel no sooner, whatever it is told (BOLT 7 asks for six). */
 const ANNOUNCED_BLOCKS = 6;
 const RING_SAT = 5_000_000;
 const RING_GIVEN_SAT = RING_SAT / 2;
@@ -86,47 +93,75 @@ async function proposed(from: LndNode, to: LndNode, wish: ChannelWish): Promise<
   });
   const what = `openChannel ${from.alias} to ${to.alias}`;
   const { transaction_id: txid, transaction_vout: vout } = await called(what, opening);
-  return { from, to, txid, vout };
+  const opened = { from, to, txid, vout };
+  return wish.isPrivate === undefined ? opened : { ...opened, isPrivate: true };
 }
 
-/** Waits until both sides say the channel is active. A route over it may still take a moment: see `routeKnown`. */
-export async function untilActive({ from, to, txid, vout }: OpenedChannel): Promise<void> {
+/**
+ * Waits until both sides say the channel is active and, where it is public, know it as announced and by both
+ * sides' policies, which needs six blocks. Others hear of it a moment later: see `routeKnown`.
+ */
+export async function untilActive(channel: OpenedChannel): Promise<void> {
+  const { from, to } = channel;
   await Promise.all(
     [from, to].map((node) =>
       until(
         `the channel of ${from.alias} and ${to.alias} to be active at ${node.alias}`,
-        async () => {
-          const { channels } = await called('getChannels', getChannels({ lnd: node.lnd }));
-          return channels.some(
-            (each) =>
-              each.transaction_id === txid && each.transaction_vout === vout && each.is_active,
-          );
-        },
+        async () => (await isActive(node, channel)) && (await isAnnounced(node, channel)),
         CHANNEL_TIMEOUT_MS,
       ),
     ),
   );
 }
 
+async function isActive({ lnd }: LndNode, { txid, vout }: OpenedChannel): Promise<boolean> {
+  const { channels } = await called('getChannels', getChannels({ lnd, is_active: true }));
+  return channels.some((each) => each.transaction_id === txid && each.transaction_vout === vout);
+}
+
+/** True of a private one: nobody waits for it. */
+async function isAnnounced({ lnd }: LndNode, channel: OpenedChannel): Promise<boolean> {
+  if (channel.isPrivate === true) return true;
+  const { channels } = await called('getNetworkGraph', getNetworkGraph({ lnd }));
+  const found = channels.find(
+    (each) => each.transaction_id === channel.txid && each.transaction_vout === channel.vout,
+  );
+  return found?.policies.every((policy) => policy.cltv_delta !== undefined) ?? false;
+}
+
 /**
  * Funds `left` and `right` and joins all nodes that were started, but for `pool`: left–right, left–payee,
- * right–payee and, private, right–hidden, of 5,000,000 sat each, half on either side, announced.
+ * right–payee and, private, right–hidden, of 5,000,000 sat each, half on either side, announced. Two that
+ * have a channel already, on a chain that was kept, are only waited for.
  */
 export async function openRing(lightning: LightningNetwork): Promise<OpenedChannel[]> {
-  const wanted = RING.filter(([from, to]) => lightning.nodes.has(from) && lightning.nodes.has(to));
-  const openers = [...new Set(wanted.map(([from]) => lightning.node(from)))];
+  const pairs = RING.filter(([from, to]) => lightning.nodes.has(from) && lightning.nodes.has(to));
+  const joined = await Promise.all(
+    pairs.map(async ([one, other, kind]) => {
+      const [from, to] = [lightning.node(one), lightning.node(other)];
+      await connectPeers(from, to);
+      return { from, to, kind, kept: await channelOf(from, to) };
+    }),
+  );
   // One coin for each channel: change is not spent before it is confirmed.
-  await fundNodes(lightning, openers, '0.1', 2);
+  const openers = new Set(joined.flatMap(({ from, kept }) => (kept === null ? [from] : [])));
+  await fundNodes(lightning, [...openers], '0.1', 2);
   const channels: OpenedChannel[] = [];
-  for (const [from, to, kind] of wanted) {
-    const [one, other] = [lightning.node(from), lightning.node(to)];
-    await connectPeers(one, other);
+  for (const { from, to, kind, kept } of joined) {
     const wish = { sat: RING_SAT, giveSat: RING_GIVEN_SAT };
     channels.push(
-      await proposed(one, other, kind === 'private' ? { ...wish, isPrivate: true } : wish),
+      kept ?? (await proposed(from, to, kind === 'private' ? { ...wish, isPrivate: true } : wish)),
     );
   }
   await mineSynced(lightning, ANNOUNCED_BLOCKS);
   await Promise.all(channels.map(untilActive));
   return channels;
+}
+
+async function channelOf(from: LndNode, to: LndNode): Promise<OpenedChannel | null> {
+  const { channels } = await called('getChannels', getChannels({ lnd: from.lnd }));
+  const found = channels.find((each) => each.partner_public_key === to.publicKey);
+  if (found === undefined) return null;
+  const opened = { from, to, txid: found.transaction_id, vout: found.transaction_vout };
+  return found.is_private ? { ...opened, isPrivate: true } : opened;
 }

@@ -36,17 +36,14 @@ export function configuration(settings: LndSettings): string[] {
     'debuglevel=info',
     ...chainLines(bitcoind),
     'protocol.wumbo-channels=true',
-    'protocol.option-scid-alias=true',
-    'protocol.zero-conf=true',
+    // Not `option-scid-alias`: with it LND takes a channel out of its graph at the sixth block and puts it in
+    // again; a payment in between finds no balance, and a peer's policy that came before is lost.
     'gossip.sub-batch-delay=5ms',
-    // The least that BOLT 7 lets LND take; the default of six only costs blocks.
     'gossip.announcement-conf=3',
     'caches.rpc-graph-cache-duration=100ms',
     'db.batch-commit-interval=10ms',
     'sweeper.batchwindowduration=1s',
     `fee.url=${feeUrl}`,
-    'fee.min-update-timeout=1s',
-    'fee.max-update-timeout=2s',
   ];
 }
 

@@ -1,6 +1,6 @@
 module weir/regtest/lnd
 
-go 1.26
+go 1.24.11
 
 tool (
 	github.com/lightningnetwork/lnd/cmd/lncli
