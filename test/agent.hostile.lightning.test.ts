@@ -2,6 +2,7 @@
 import { hexToBytes } from '@noble/hashes/utils.js';
 import { beforeEach, expect, test } from 'vitest';
 import type { SpendIntent } from '../policies/intent.ts';
+import type { ChannelsPending } from '../policies/proposal.ts';
 import { REASONS, type ReasonCode } from '../policies/reason.ts';
 import { type FeeRate, sat } from '../policies/units.ts';
 import type { Judgement } from '../signer-agent/judgement.ts';
@@ -10,6 +11,7 @@ import { ALPHA, funding, pendingOf, STRANGER } from './channel-cases.ts';
 import {
   judgedOpen,
   looking,
+  type Opened,
   openIntent,
   openScenario,
   paidBy,
@@ -54,6 +56,15 @@ const opening = (change: Parameters<typeof pendingOpen>[1]) => (): Judgement =>
 
 /** Of an earlier intent's coin, so that only what is named is in the way. */
 const second = () => s.plan({ coins: s.coins.slice(1, 2), change: { index: 1 } });
+
+/** As if the fold had taken this word. The node shows every output of the transaction as a right channel. */
+function judgedWithWord(built: Opened, pending: ChannelsPending): Judgement['decision'] {
+  const logged = s.t.treasury.proposals.get(built.id) ?? built.state;
+  const state = { ...logged, pending };
+  const treasury = { ...s.t.treasury, proposals: new Map([[built.id, state]]) };
+  const view = looking(shown(pendingChannels(built)));
+  return s.judge(built, (input) => ({ ...view(input), treasury, state })).decision;
+}
 
 const rows: Row[] = [
   [
@@ -317,6 +328,48 @@ test('G9 a cancel of a pending open takes everything back, and is no bump', () =
   const plan = s.plan({ feerateSatPerKvb: 9_000n as FeeRate });
   const cancel = s.propose({ kind: 'cancel', of: root.id, plan }, []);
   expect(s.judge(cancel, looking(shown([]))).decision).toBe('sign');
+});
+
+test('G1 signs nothing when any one thing that the node shows, or the pool said, is another', () => {
+  const built = pendingOpen(s);
+  const right = pendingChannels(built);
+  const lies: ((each: PendingChannelSeen) => PendingChannelSeen[])[] = [
+    () => [],
+    (each) => [{ ...each, outpoint: `${each.outpoint}0` }],
+    (each) => [{ ...each, peer: STRANGER }],
+    (each) => [{ ...each, capacitySat: sat(each.capacitySat + 1n) }],
+    (each) => [{ ...each, peerSat: sat(1n) }],
+  ];
+  for (const lie of lies) {
+    for (const at of right.keys()) {
+      const seen = right.flatMap((each, n) => (n === at ? lie(each) : [each]));
+      expect(s.judge(built, looking(shown(seen))).decision).not.toBe('sign');
+    }
+  }
+  const { pending } = s.t.treasury.proposals.get(built.id) ?? built.state;
+  if (pending === null) throw new Error('the pool spoke');
+  const { body } = pending;
+  const [first, ...rest] = body.channels;
+  if (first === undefined) throw new Error('two channels are pending');
+  const words: Partial<typeof body>[] = [
+    { txid: hashOf('another') },
+    { proposalId: hashOf('another') },
+    { treasuryId: hashOf('another') },
+    { network: 'signet' },
+    { channels: rest },
+    { channels: body.channels.toReversed() },
+    { channels: [{ ...first, closeIndex: 12 }, ...rest] },
+    { channels: [{ ...first, peer: STRANGER }, ...rest] },
+    { channels: [{ ...first, capacitySat: sat(999_999n) }, ...rest] },
+    { channels: [first, first] },
+  ];
+  for (const word of words) {
+    const said = pendingOf(built.proposal, built.vouts, word);
+    expect(judgedWithWord(built, said), JSON.stringify(Object.keys(word))).toBe('wait');
+    // The right word under another one's signature is none either.
+    expect(judgedWithWord(built, { ...pending, signature: said.signature })).toBe('wait');
+  }
+  expect(judgedWithWord(built, pending)).toBe('sign');
 });
 
 test('a withdrawn open is not signed', () => {
