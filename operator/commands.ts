@@ -6,7 +6,13 @@ import { type Answered, ask, type CommandOptions, printAnswer } from './admin-cl
 import { agentsCommand } from './agents-command.ts';
 import { channelsCommands } from './channels/channel-commands.ts';
 import { modeCommands } from './mode-commands.ts';
-import { initCommand, keysCommand, policyCommand, runCommand } from './setup-commands.ts';
+import {
+  initCommand,
+  keysCommand,
+  policyCommand,
+  runCommand,
+  treasuryCommand,
+} from './setup-commands.ts';
 
 const LISTED = 50;
 
@@ -15,8 +21,9 @@ export function operatorCommands(): Command {
   const operator = new Command('operator').description(
     'the pool: pays invoices over Lightning, keeps the books, signs receipts',
   );
-  const parts = [initCommand(), runCommand(), keysCommand(), policyCommand(), agentsCommand()];
-  for (const each of [...parts, channelsCommands(), ...modeCommands(), payCommand()]) {
+  const parts = [initCommand(), runCommand(), keysCommand(), treasuryCommand()];
+  const rules = [policyCommand(), agentsCommand()];
+  for (const each of [...parts, ...rules, channelsCommands(), ...modeCommands(), payCommand()]) {
     operator.addCommand(each);
   }
   query(operator, 'status', 'node, channels, books, what is in flight', (flags) =>

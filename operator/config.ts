@@ -1,5 +1,5 @@
 /** The operator's folder: its config file, its sealed keys, and where everything else lies. */
-import { readFile } from 'node:fs/promises';
+import { readFile, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { Document } from 'yaml';
 import { z } from 'zod';
@@ -64,6 +64,18 @@ export async function readConfig(dir: string): Promise<OperatorConfig> {
     throw new Failure('INPUT_INVALID', cause.message, { cause });
   }
   return checkedConfig(tree);
+}
+
+/** Says which treasury funds the channels. @throws Failure INPUT_INVALID, NOT_FOUND */
+export async function writeTreasury(
+  dir: string,
+  treasury: NonNullable<OperatorConfig['treasury']>,
+): Promise<void> {
+  const config = checkedConfig({ ...(await readConfig(dir)), treasury });
+  const file = path.join(dir, FILES.config);
+  const draft = `${file}.new`;
+  await writeFile(draft, configText(config), { mode: 0o600 });
+  await rename(draft, file);
 }
 
 /** @throws Failure INPUT_INVALID */

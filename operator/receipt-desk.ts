@@ -5,7 +5,7 @@ import { factOf, recordOf } from './pool-entry.ts';
 import { type Checkpoint, signCheckpoint } from './receipts/checkpoint.ts';
 import type { LogRecord } from './receipts/log-record.ts';
 import { proofFor, type ReceiptProof } from './receipts/proof.ts';
-import { checkReceiptCurve } from './receipts/schnorr.ts';
+import { receiptKey } from './receipts/schnorr.ts';
 import {
   type SignedReceipt,
   signReceipt,
@@ -31,7 +31,7 @@ export interface ReceiptDesk {
 }
 
 export function receiptDesk(engine: Engine, secretKey: Uint8Array, publicKey: string): ReceiptDesk {
-  checkReceiptCurve();
+  const key = receiptKey(secretKey);
   const kept = new Map<number, SignedReceipt>();
 
   async function entryAt(seq: number): Promise<ReturnType<typeof factOf> & { record: LogRecord }> {
@@ -46,7 +46,7 @@ export function receiptDesk(engine: Engine, secretKey: Uint8Array, publicKey: st
   }
 
   function signed(seq: number, unsigned: UnsignedReceipt): SignedReceipt {
-    const made = signReceipt(unsigned, secretKey);
+    const made = signReceipt(unsigned, key);
     if (kept.size >= KEPT_MAX) {
       const [oldest] = kept.keys();
       if (oldest !== undefined) kept.delete(oldest);
@@ -79,9 +79,9 @@ export function receiptDesk(engine: Engine, secretKey: Uint8Array, publicKey: st
     proof: async (receiptId) => desk.proofAt(seqOf(receiptId)),
     async proofAt(seq) {
       const { record } = await entryAt(seq);
-      return proofFor(engine.receipts(), record, secretKey);
+      return proofFor(engine.receipts(), record, key);
     },
-    checkpoint: () => signCheckpoint(engine.receipts().head(), secretKey),
+    checkpoint: () => signCheckpoint(engine.receipts().head(), key),
   };
   return desk;
 }

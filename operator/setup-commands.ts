@@ -5,6 +5,8 @@ import { ending } from '../console/command-end.ts';
 import { EXIT } from '../console/exit-code.ts';
 import { printJson, printLine } from '../console/print.ts';
 import { readPassphrase } from '../custody/passphrase.ts';
+import { Failure } from '../policies/failure.ts';
+import { type NetworkName, networkName } from '../policies/intent.ts';
 import { type CommandOptions, folderOf } from './admin-client.ts';
 import { checkedConfig } from './config.ts';
 
@@ -136,6 +138,7 @@ interface BakeFlags extends CommandOptions {
   lndSocket: string;
   lndCertFile: string;
   lndMacaroonFile: string;
+  network: string;
   out: string;
 }
 
@@ -147,23 +150,64 @@ export function keysCommand(): Command {
     .requiredOption('--lnd-socket <host:port>', 'gRPC of LND')
     .requiredOption('--lnd-cert-file <file>', 'tls.cert of LND')
     .requiredOption('--lnd-macaroon-file <file>', 'admin.macaroon of LND')
+    .requiredOption('--network <network>', 'bitcoin, signet or regtest')
     .requiredOption('--out <folder>', 'where ROLE.macaroon files go, mode 0600')
     .option('--json', 'print JSON')
     .action((flags: BakeFlags) =>
       ending(flags, async () => {
         const { bakeIntoFolder } = await import('./bake.ts');
-        const files = await bakeIntoFolder({
+        const baked = await bakeIntoFolder({
           socket: flags.lndSocket,
           certPath: flags.lndCertFile,
           macaroonPath: flags.lndMacaroonFile,
+          network: networkOf(flags.network),
           out: path.resolve(flags.out),
         });
-        if (flags.json === true) printJson(files);
-        else for (const [role, file] of Object.entries(files)) printLine(`${role}: ${file}`);
+        if (flags.json === true) printJson(baked);
+        else {
+          for (const [role, file] of Object.entries(baked.macaroons)) printLine(`${role}: ${file}`);
+          printLine(
+            `wallet of the node, for the hot list of the treasury: ${baked.walletDescriptor}`,
+          );
+        }
         return EXIT.done;
       }),
     );
   return keys;
+}
+
+function networkOf(text: string): NetworkName {
+  const read = networkName.safeParse(text);
+  if (read.success) return read.data;
+  throw new Failure('INPUT_INVALID', '--network is bitcoin, signet or regtest');
+}
+
+interface TreasuryFlags extends CommandOptions {
+  socket: string;
+  id: string;
+  coordinatorKey: string;
+}
+
+/** Written into the config: whom to believe is decided once, by a person. */
+export function treasuryCommand(): Command {
+  return new Command('treasury')
+    .description('say which treasury funds the channels; before run is started')
+    .option('--dir <folder>', 'folder of the operator')
+    .requiredOption('--socket <file>', 'pool.sock of weir coordinator run')
+    .requiredOption('--id <hex>', 'id of the treasury')
+    .requiredOption('--coordinator-key <hex>', "the coordinator's key")
+    .option('--json', 'print JSON')
+    .action((flags: TreasuryFlags) =>
+      ending(flags, async () => {
+        const { writeTreasury } = await import('./config.ts');
+        const socket = path.resolve(flags.socket);
+        const { id, coordinatorKey: coordinator_key } = flags;
+        await writeTreasury(folderOf(flags), { socket, id, coordinator_key });
+        if (flags.json === true) printJson({ treasury: id });
+        else printLine(`channels are funded by the treasury ${id}`);
+        return EXIT.done;
+      }),
+    );
 }
 
 export function policyCommand(): Command {
