@@ -40,6 +40,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   '/chainrpc.ChainNotifier/RegisterBlockEpochNtfn': anything,
   '/invoicesrpc.Invoices/CancelInvoice': anything,
   '/wtclientrpc.WatchtowerClient/AddTower': anything,
+  '/walletrpc.WalletKit/ListAccounts': anything,
   '/routerrpc.Router/SendPaymentV2': sendPayment,
   '/lnrpc.Lightning/QueryRoutes': queryRoutes,
   '/lnrpc.Lightning/OpenChannel': openChannel,
