@@ -4,6 +4,7 @@
  */
 import { type Sat, sat } from '../../policies/units.ts';
 import { type News, plainNews } from '../decision.ts';
+import { railTotals } from '../ledger/rail-rows.ts';
 import type { Channel, ClosedChannel, PendingChannel } from '../lightning.ts';
 import type { PoolState } from '../pool-state.ts';
 import type { PlannedChannel } from './channel-event.ts';
@@ -22,6 +23,8 @@ export interface ChannelLook {
   lastSeen: ReadonlyMap<string, Channel>;
   /** By outpoint of the channel. */
   closes: ReadonlyMap<string, SeenClose>;
+  /** All of ours in the channels that are listed open; null where it was not asked. */
+  lightningMsat: bigint | null;
 }
 
 /** The first piece of news there is; none when the log knows all of it. */
@@ -37,10 +40,39 @@ export function nextChannelNews(state: PoolState, look: ChannelLook): readonly N
       closed: look.closed.find((each) => each.outpoint === outpoint),
       listed: look.lastSeen.get(outpoint) ?? null,
       seen: look.closes.get(outpoint) ?? null,
+      unexplainedMsat: unexplained(state, look, outpoint),
     });
     if (news.length > 0) return news;
   }
   return [];
+}
+
+/**
+ * What the books have more than the node shows, where one channel alone can be the reason: nothing is in flight,
+ * and no other channel went while nobody looked.
+ */
+function unexplained(state: PoolState, look: ChannelLook, outpoint: string): bigint | null {
+  const { lightningMsat, inflightMsat } = railTotals(state.ledger);
+  if (look.lightningMsat === null || inflightMsat !== 0n) return null;
+  const others = unlistedLeaving(state.channels, look).filter((each) => each !== outpoint);
+  return others.length === 0 ? lightningMsat - look.lightningMsat : null;
+}
+
+/** Channels that go, and of which this process never saw what they held. */
+export function unlistedLeaving(
+  { open, closes }: PoolState['channels'],
+  look: Pick<ChannelLook, 'pending' | 'closed' | 'lastSeen'>,
+): string[] {
+  const going = new Set([
+    ...look.pending.filter(({ phase }) => phase !== 'opening').map(({ outpoint }) => outpoint),
+    ...look.closed.map(({ outpoint }) => outpoint),
+  ]);
+  return [...open.keys()].filter(
+    (outpoint) =>
+      going.has(outpoint) &&
+      !look.lastSeen.has(outpoint) &&
+      closes.get(outpoint)?.phase !== 'closing',
+  );
 }
 
 interface Planned {

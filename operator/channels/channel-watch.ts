@@ -13,7 +13,7 @@ import { backUp } from './backup-run.ts';
 import { advanceBatch } from './batch-run.ts';
 import { isPendingAnywhere } from './batch-steps.ts';
 import { physicalRails, remainderMsat } from './books-check.ts';
-import { feesDue, nextChannelNews } from './channel-look.ts';
+import { feesDue, nextChannelNews, unlistedLeaving } from './channel-look.ts';
 import { batchNews, type ChannelParts, detailOf } from './channel-parts.ts';
 import { remainderEntry } from './channel-postings.ts';
 import type { Batch } from './channel-state.ts';
@@ -119,7 +119,9 @@ export function channelRounds(options: WatchOptions): Pick<ChannelWatch, 'round'
       await attempt(() => advanceBatch(parts, batchId));
     }
     const closes = await attempt(() => closesSeen(parts, lists));
-    if (closes !== null) await writeNews({ ...lists, lastSeen, closes });
+    const asked = { ...lists, lastSeen };
+    const lightningMsat = await attempt(() => lightningIfNeeded(parts, asked));
+    if (closes !== null) await writeNews({ ...asked, closes, lightningMsat });
     await attempt(() => bookRemainder(parts));
     await attempt(() => advanceCloses(parts, lists));
     await attempt(() => setFees(parts, lists));
@@ -169,6 +171,18 @@ async function nodeLists({ reader }: ChannelParts): Promise<NodeLists> {
     reader.closedChannels(),
   ]);
   return { channels, pending, closed };
+}
+
+/** Ours in the open channels, where a channel went and nobody saw what it held. */
+async function lightningIfNeeded(
+  { engine, reader }: ChannelParts,
+  asked: NodeLists & { lastSeen: ReadonlyMap<string, Channel> },
+): Promise<bigint | null> {
+  const books = engine.state().channels;
+  if (unlistedLeaving(books, asked).length === 0) return null;
+  const { channels, pending } = asked;
+  const balance = await reader.balance();
+  return physicalRails({ books, balance, channels, pending, coldSat: null }).lightningMsat;
 }
 
 function isKnown({ channels }: PoolState, outpoint: string, lists: NodeLists): boolean {

@@ -1,6 +1,6 @@
 /** Channels that close, whoever began, and what the books make of it: rows R5 and R6, each once. Pure. */
 import { invariant } from '../../policies/failure.ts';
-import { msat, type Sat, sat } from '../../policies/units.ts';
+import { msat, type Sat } from '../../policies/units.ts';
 import { type News, plainNews } from '../decision.ts';
 import type { Channel, ClosedChannel, PendingChannel } from '../lightning.ts';
 import type { PoolState } from '../pool-state.ts';
@@ -28,6 +28,8 @@ export interface Leaving {
   /** As it was when it was last listed open; null after a restart. */
   listed: Channel | null;
   seen: SeenClose | null;
+  /** What the books have on Lightning and nothing else explains; null where more than this could be it. */
+  unexplainedMsat: bigint | null;
 }
 
 /** News of a channel that leaves; none while it stays or nothing new is known. */
@@ -88,15 +90,19 @@ function closingNews(
   return [news, plainNews({ kind: 'alarm', code: 'channel_closed_unasked', detail })];
 }
 
-/** As it was when it was last listed open; after a restart what the node says of it now has to do. */
-function totalOf(channel: OpenChannel, { listed, pending, closed }: Leaving): bigint {
+/**
+ * As it was when it was last listed open. After a restart it is what the books miss, between what the close paid
+ * and the whole channel; and where other things may be missing as well, what the node says of it now.
+ */
+function totalOf(channel: OpenChannel, leaving: Leaving): bigint {
+  const { listed, pending, closed, unexplainedMsat } = leaving;
   if (listed !== null) return oursMsat(channel, listed);
-  const knownSat = pending?.localSat ?? closed?.settledSat ?? sat(0n);
-  return oursMsat(channel, {
-    localMsat: msat(knownSat * 1_000n),
-    unsettledOutMsat: msat(0n),
-    commitFeeSat: channel.commitFeeSat,
-  });
+  // A closing transaction already has our commitment's fee in what it pays.
+  const leastMsat = (closed?.settledSat ?? pending?.localSat ?? 0n) * 1_000n;
+  const mostMsat = channel.capacitySat * 1_000n;
+  return unexplainedMsat !== null && unexplainedMsat >= leastMsat && unexplainedMsat <= mostMsat
+    ? unexplainedMsat
+    : leastMsat;
 }
 
 /** What is lost by closing, where that is seen already. A force close pays the close address nothing. */
