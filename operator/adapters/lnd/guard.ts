@@ -55,10 +55,17 @@ function deadlineOf(path: string): { deadline: number } {
 /** Calls back with the broken invariant: thrown here it would end in the middle of ln-service. */
 function guardedCall(client: object, method: Method & Described): Method {
   return (request, done) => {
+    const fail = (cause: unknown): void => {
+      queueMicrotask(() => (done as (cause: unknown) => void)(cause));
+    };
     const problem = problemOf(method.path, lintRequest(method.path, request as Message));
-    if (problem === null) return method.call(client, request, deadlineOf(method.path), done);
-    queueMicrotask(() => (done as (cause: unknown) => void)(problem));
-    return undefined;
+    if (problem !== null) return fail(problem);
+    try {
+      return method.call(client, request, deadlineOf(method.path), done);
+    } catch (cause) {
+      // A client that was closed throws; ln-service calls it once more after some errors.
+      return fail(cause);
+    }
   };
 }
 
@@ -66,9 +73,13 @@ function guardedStream(client: object, method: Method & Described): Method {
   return (request) => {
     const problem = problemOf(method.path, lintRequest(method.path, request as Message));
     if (problem !== null) return failing(problem);
-    return BRIEF.has(method.path)
-      ? method.call(client, request, deadlineOf(method.path))
-      : method.call(client, request);
+    try {
+      return BRIEF.has(method.path)
+        ? method.call(client, request, deadlineOf(method.path))
+        : method.call(client, request);
+    } catch (cause) {
+      return failing(cause);
+    }
   };
 }
 

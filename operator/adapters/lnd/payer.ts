@@ -79,6 +79,7 @@ function dispatched(lnd: Lnd, order: PayOrder): Promise<PayOutcome | 'known_alre
   return new Promise((resolve, reject) => {
     let last: PayOutcome = unknown('deadline', `nothing within ${order.deadlineMs} ms`);
     let isOver = false;
+    let isSent = false;
     const end = (outcome: PayOutcome | 'known_already'): void => {
       isOver = true;
       clearTimeout(timer);
@@ -94,6 +95,7 @@ function dispatched(lnd: Lnd, order: PayOrder): Promise<PayOutcome | 'known_alre
     };
     const timer = setTimeout(() => end(pastDeadline(last)), order.deadlineMs);
     const opened = (stream: EventEmitter): void => {
+      isSent = true;
       stream.on('data', (said: unknown) => {
         if (isOver) return;
         last = wordOf(said, order.paymentHash);
@@ -118,9 +120,11 @@ function dispatched(lnd: Lnd, order: PayOrder): Promise<PayOutcome | 'known_alre
         ? {}
         : { outgoing_channels: [...order.outgoingChannels] }),
     });
-    // Refusals before anything is sent; what comes off the wire was heard already.
-    sub.on('error', failed);
-    sub.on('failed', () => end(unknown('unrecognised', 'the node refused the order as it stands')));
+    // Refusals before anything is sent. From then on the wire alone counts: the library stumbles over words that
+    // it does not know, and calls failed what is not.
+    sub.on('error', (cause: unknown) => {
+      if (!isSent) failed(cause);
+    });
   });
 }
 
