@@ -362,6 +362,7 @@ test('G1 signs nothing when any one thing that the node shows, or the pool said,
     { channels: [{ ...first, peer: STRANGER }, ...rest] },
     { channels: [{ ...first, capacitySat: sat(999_999n) }, ...rest] },
     { channels: [first, first] },
+    { channels: [...body.channels, first] },
   ];
   for (const word of words) {
     const said = pendingOf(built.proposal, built.vouts, word);
@@ -370,6 +371,19 @@ test('G1 signs nothing when any one thing that the node shows, or the pool said,
     expect(judgedWithWord(built, { ...pending, signature: said.signature })).toBe('wait');
   }
   expect(judgedWithWord(built, pending)).toBe('sign');
+});
+
+test('G1 takes no word that gives two channels of one size each other’s output, or one output to both', () => {
+  const alike = [funding(0), funding(1, { capacitySat: sat(1_000_000n) })];
+  const built = pendingOpen(s, { channels: alike });
+  const swapped = pendingOf(built.proposal, built.vouts.toReversed());
+  expect(judgedWithWord(built, swapped)).toBe('wait');
+  rewind();
+  const script = funding(0).fundingScript;
+  const twins = [funding(0), funding(0, { fundingScript: script, closeIndex: 11 })];
+  const both = proposedOpen(s, { channels: twins });
+  const [vout = 0] = both.vouts;
+  expect(judgedWithWord(both, pendingOf(both.proposal, [vout, vout]))).toBe('wait');
 });
 
 test('a withdrawn open is not signed', () => {
