@@ -1,50 +1,20 @@
 /** A receipt verifies offline from its own bytes and the pool's key; whatever is bent in it is found by name. */
-import { readdirSync, readFileSync } from 'node:fs';
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { signCheckpoint } from '../operator/receipts/checkpoint.ts';
-import { documentOf, readDocument } from '../operator/receipts/document.ts';
-import { proofFor, type ReceiptDocument, receiptDocument } from '../operator/receipts/proof.ts';
-import { publicReceipt } from '../operator/receipts/public-receipt.ts';
-import { signReceipt, type UnsignedReceipt } from '../operator/receipts/unsigned-receipt.ts';
+import { proofFor, type ReceiptDocument } from '../operator/receipts/proof.ts';
+import { type CheckName, verifyPublic, verifyReceipt } from '../operator/receipts/verify.ts';
 import {
-  type CheckName,
-  type Verification,
-  verifyEither,
-  verifyPublic,
-  verifyReceipt,
-} from '../operator/receipts/verify.ts';
+  documentAt,
+  failedOf,
+  KINDS,
+  neverMade,
+  payment,
+  SEQ,
+  verdictOf,
+} from './receipt-documents.ts';
 import { loggedAt, OTHER_RECEIPT_KEY, RECEIPT_KEY, RECEIPTS } from './receipt-samples.ts';
 
 const KEY = RECEIPT_KEY.publicKey;
-const BATCHES = [3, 5, 4];
-const SEQ = 6;
-const KINDS = Object.entries(RECEIPTS);
-const payment = RECEIPTS['a payment'] ?? neverMade;
-
-function neverMade(): UnsignedReceipt {
-  throw new Error('there is a sample of each kind');
-}
-
-function documentAt(
-  view: 'whole' | 'public',
-  make: (seq: number) => UnsignedReceipt,
-  secret = RECEIPT_KEY,
-): ReceiptDocument {
-  const { log, record, unsigned } = loggedAt(SEQ, BATCHES, make);
-  const signed = signReceipt(unsigned, secret);
-  const receipt = view === 'whole' ? signed.receipt : publicReceipt(signed);
-  return receiptDocument(receipt, proofFor(log, record, secret));
-}
-
-function verdictOf(document: unknown): Verification {
-  const { receipt, proof } = documentOf(document);
-  return verifyEither(receipt, proof, KEY);
-}
-
-function failedOf({ checks }: Verification): CheckName[] {
-  return checks.flatMap(({ name, result }) => (result === 'failed' ? [name] : []));
-}
 
 /** A plain copy, with what stands at a path changed. */
 function bent(document: unknown, at: readonly (string | number)[], change: unknown): unknown {
@@ -293,83 +263,6 @@ describe('each lie is found by the check that is there for it', () => {
   );
 });
 
-describe('what everybody may see', () => {
-  const HIDDEN = ['invoice_hash', 'host', 'payment_hash', 'preimage_sha256', 'error_message'];
-
-  test.each(KINDS)('of %s names no invoice, host, payment, agent or message', (_, make) => {
-    const { unsigned } = loggedAt(SEQ, BATCHES, make);
-    const text = JSON.stringify(documentAt('public', make));
-    for (const name of [...HIDDEN, 'wallet_receipt_sha256', 'agent_id', 'message', 'subject']) {
-      const value = unsigned.fields[name];
-      expect(text).not.toContain(typeof value === 'string' ? JSON.stringify(value) : `"${name}":`);
-      expect(text).not.toContain(`"${name}":`);
-    }
-  });
-
-  test('does not tell which of the hidden fields there are', () => {
-    const [paid, failed] = ['a payment', 'a failed payment'].map((name) =>
-      publicReceipt(signReceipt((RECEIPTS[name] ?? neverMade)(SEQ), RECEIPT_KEY)),
-    );
-    expect(paid?.redacted).toEqual(failed?.redacted);
-  });
-});
-
-describe('bytes that are read', () => {
-  const document = documentAt('whole', payment);
-  const text = JSON.stringify(document);
-
-  test('no byte can be another: it does not read, it does not hold, or it says the same', () => {
-    const bytes = Buffer.from(text);
-    fc.assert(
-      fc.property(fc.nat(bytes.length - 1), fc.integer({ min: 1, max: 255 }), (place, mask) => {
-        const changed = Buffer.from(bytes);
-        changed[place] = (changed[place] ?? 0) ^ mask;
-        const found = attempt(() => readDocument(changed.toString('utf8')));
-        const holds =
-          found !== null && verifyEither(found.receipt, found.proof, KEY).verdict === 'holds';
-        expect(holds ? found.receipt : document.receipt).toEqual(document.receipt);
-      }),
-      { numRuns: 600 },
-    );
-  });
-
-  test.each([
-    ['a member that stands twice', text.replace('"status":', '"status":"failed","status":')],
-    ['a fraction that is none', text.replace('"max_fee_msats":312000', '"max_fee_msats":312000.0')],
-    ['an exponent', text.replace('"max_fee_msats":312000', '"max_fee_msats":312e3')],
-    ['a minus before zero', text.replace('"max_fee_msats":312000', '"max_fee_msats":-0')],
-    ['an integer that doubles round', text.replace('312000', '9007199254740993')],
-    ['text after the end', `${text}{}`],
-    ['nothing', ''],
-    ['a hundred thousand brackets', '['.repeat(60_000)],
-    ['a megabyte', `${' '.repeat(1_000_000)}${text}`],
-    ['a document with more in it', text.replace('{"schema"', '{"paid":true,"schema"')],
-  ])('%s is refused', (_, lie) => {
-    expect(lie).not.toBe(text);
-    expect(() => readDocument(lie)).toThrow(/JSON|bytes|document/);
-  });
-
-  test('a bare receipt and one with its proof both read', () => {
-    expect(readDocument(JSON.stringify(document.receipt))).toEqual({
-      receipt: document.receipt,
-      proof: null,
-    });
-    expect(readDocument(text)).toEqual({ receipt: document.receipt, proof: document.proof });
-  });
-});
-
-test('the receipt key signs only what this room hashed itself', () => {
-  const users = readdirSync('operator', { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.ts'))
-    .filter((name) => /\bsignDigest\b/.test(readFileSync(`operator/${name}`, 'utf8')));
-  expect(users.toSorted()).toEqual([
-    'receipts/batch.ts',
-    'receipts/checkpoint.ts',
-    'receipts/schnorr.ts',
-    'receipts/unsigned-receipt.ts',
-  ]);
-});
-
 function withoutCheckpoint({ proof }: ReceiptDocument): unknown {
   const { checkpoint: _, inclusion: __, ...rest } = proof;
   return rest;
@@ -379,12 +272,4 @@ function nested(): unknown {
   let value: unknown = 'x';
   for (let level = 0; level < 10_000; level += 1) value = [value];
   return value;
-}
-
-function attempt<T>(work: () => T): T | null {
-  try {
-    return work();
-  } catch {
-    return null;
-  }
 }
