@@ -4,8 +4,7 @@
  * a channel be forgotten without asking why.
  */
 import { createHash } from 'node:crypto';
-import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
-import { RawTx } from '@scure/btc-signer/script.js';
+import { hexToBytes } from '@noble/hashes/utils.js';
 import { addressOf } from '../descriptors/derive.ts';
 import { NETWORKS } from '../descriptors/network.ts';
 import { parsePreviousTx, txidOf } from '../descriptors/previous-tx.ts';
@@ -24,6 +23,7 @@ import type {
 import { Failure } from '../policies/failure.ts';
 import { msat, type Sat, sat } from '../policies/units.ts';
 import { lndAddress, type Pool } from './channel-desk.ts';
+import { closingTx, fundingTx } from './channel-txs.ts';
 import { TIP } from './spend-scenario.ts';
 
 /** A peer of the test world: whether it answers with its signature, and how it takes a channel. */
@@ -376,38 +376,4 @@ export function fakeLnd(desk: Pool): FakeLnd {
 function settledSat({ localMsat, openedBy }: Held): Sat {
   const ours = localMsat / 1_000n + (openedBy === 'us' ? COMMIT_FEE + ANCHORS : 0n);
   return sat(ours > CLOSE_FEE ? ours - CLOSE_FEE : 0n);
-}
-
-function closingTx(outpoint: string, script: string, amount: bigint): string {
-  const outputs = [
-    { amount, script: hexToBytes(script) },
-    { amount: 330n, script: hexToBytes(`0014${'77'.repeat(20)}`) },
-  ];
-  return rawOf(outpoint, outputs.slice(amount > 0n ? 0 : 1));
-}
-
-function fundingTx(n: number, script: string, amount: bigint): string {
-  const from = createHash('sha256').update(`peer coin ${n}`).digest('hex');
-  return rawOf(`${from}:0`, [{ amount, script: hexToBytes(script) }]);
-}
-
-function rawOf(outpoint: string, outputs: { amount: bigint; script: Uint8Array }[]): string {
-  const [txid = '', vout = '0'] = outpoint.split(':');
-  return bytesToHex(
-    RawTx.encode({
-      segwitFlag: true,
-      version: 2,
-      inputs: [
-        {
-          txid: hexToBytes(txid),
-          index: Number.parseInt(vout, 10),
-          finalScriptSig: new Uint8Array(),
-          sequence: 0xffffffff,
-        },
-      ],
-      outputs,
-      witnesses: [[new Uint8Array([1])]],
-      lockTime: 0,
-    }),
-  );
 }

@@ -18,10 +18,10 @@ interface Opened {
   world: ChannelWorld;
   outpoint: string;
   /** Proposes the close of the first channel and gives the authorization's id. */
-  asks(force?: 'cooperative' | 'peer_offline'): Promise<string>;
-  approves(...seats: string[]): Promise<void>;
-  close(): Close | undefined;
-  closeCalls(): number;
+  asks: (force?: 'cooperative' | 'peer_offline') => Promise<string>;
+  approves: (...seats: string[]) => Promise<void>;
+  close: () => Close | undefined;
+  closeCalls: () => number;
 }
 
 async function openedWorld(): Promise<Opened> {
@@ -92,7 +92,7 @@ test('what a coordinator calls passed is not enough: approvals are counted here'
   const { world, asks, close, closeCalls } = await openedWorld();
   const id = await asks();
   const parts = world.parts();
-  const { refresh } = parts.treasury;
+  const refresh = parts.treasury.refresh.bind(parts.treasury);
   parts.treasury.refresh = async () => {
     const treasury = await refresh();
     const state = treasury.authorizations.get(id);

@@ -66,7 +66,7 @@ test('LN-10 the pool gives its word only when the node lists every channel, and 
 
 test('LN-13 no word is given while the backup of the node lacks one of the channels', async () => {
   const world = await channelWorld();
-  const { backup } = world.lnd.manager;
+  const backup = world.lnd.manager.backup.bind(world.lnd.manager);
   world.lnd.manager.backup = async () => {
     const whole = await backup();
     return { ...whole, outpoints: whole.outpoints.slice(1) };

@@ -23,8 +23,8 @@ export interface ChannelLook {
   lastSeen: ReadonlyMap<string, Channel>;
   /** By outpoint of the channel. */
   closes: ReadonlyMap<string, SeenClose>;
-  /** All of ours in the channels that are listed open; null where it was not asked. */
-  lightningMsat: bigint | null;
+  /** All of ours in the channels that are listed open, and at which entry; null where it was not asked. */
+  lightning: { msat: bigint; seq: number } | null;
 }
 
 /** The first piece of news there is; none when the log knows all of it. */
@@ -40,7 +40,7 @@ export function nextChannelNews(state: PoolState, look: ChannelLook): readonly N
       closed: look.closed.find((each) => each.outpoint === outpoint),
       listed: look.lastSeen.get(outpoint) ?? null,
       seen: look.closes.get(outpoint) ?? null,
-      unexplainedMsat: unexplained(state, look, outpoint),
+      unexplainedMsat: unexplained(state, look),
     });
     if (news.length > 0) return news;
   }
@@ -49,29 +49,27 @@ export function nextChannelNews(state: PoolState, look: ChannelLook): readonly N
 
 /**
  * What the books have more than the node shows, where one channel alone can be the reason: nothing is in flight,
- * and no other channel went while nobody looked.
+ * nothing was booked since, and no other channel goes.
  */
-function unexplained(state: PoolState, look: ChannelLook, outpoint: string): bigint | null {
+function unexplained(state: PoolState, look: ChannelLook): bigint | null {
   const { lightningMsat, inflightMsat } = railTotals(state.ledger);
-  if (look.lightningMsat === null || inflightMsat !== 0n) return null;
-  const others = unlistedLeaving(state.channels, look).filter((each) => each !== outpoint);
-  return others.length === 0 ? lightningMsat - look.lightningMsat : null;
+  if (look.lightning?.seq !== state.seq || inflightMsat !== 0n) return null;
+  return leavingUnbooked(state.channels, look).length === 1
+    ? lightningMsat - look.lightning.msat
+    : null;
 }
 
-/** Channels that go, and of which this process never saw what they held. */
-export function unlistedLeaving(
+/** Channels that go, and whose close the books do not have yet. */
+export function leavingUnbooked(
   { open, closes }: PoolState['channels'],
-  look: Pick<ChannelLook, 'pending' | 'closed' | 'lastSeen'>,
+  { pending, closed }: Pick<ChannelLook, 'pending' | 'closed'>,
 ): string[] {
   const going = new Set([
-    ...look.pending.filter(({ phase }) => phase !== 'opening').map(({ outpoint }) => outpoint),
-    ...look.closed.map(({ outpoint }) => outpoint),
+    ...pending.filter(({ phase }) => phase !== 'opening').map(({ outpoint }) => outpoint),
+    ...closed.map(({ outpoint }) => outpoint),
   ]);
   return [...open.keys()].filter(
-    (outpoint) =>
-      going.has(outpoint) &&
-      !look.lastSeen.has(outpoint) &&
-      closes.get(outpoint)?.phase !== 'closing',
+    (outpoint) => going.has(outpoint) && closes.get(outpoint)?.phase !== 'closing',
   );
 }
 

@@ -13,7 +13,7 @@ import { backUp } from './backup-run.ts';
 import { advanceBatch } from './batch-run.ts';
 import { isPendingAnywhere } from './batch-steps.ts';
 import { physicalRails, remainderMsat } from './books-check.ts';
-import { feesDue, nextChannelNews, unlistedLeaving } from './channel-look.ts';
+import { type ChannelLook, feesDue, leavingUnbooked, nextChannelNews } from './channel-look.ts';
 import { batchNews, type ChannelParts, detailOf } from './channel-parts.ts';
 import { remainderEntry } from './channel-postings.ts';
 import type { Batch } from './channel-state.ts';
@@ -120,8 +120,8 @@ export function channelRounds(options: WatchOptions): Pick<ChannelWatch, 'round'
     }
     const closes = await attempt(() => closesSeen(parts, lists));
     const asked = { ...lists, lastSeen };
-    const lightningMsat = await attempt(() => lightningIfNeeded(parts, asked));
-    if (closes !== null) await writeNews({ ...asked, closes, lightningMsat });
+    const lightning = await attempt(() => lightningIfNeeded(parts, lists));
+    if (closes !== null) await writeNews({ ...asked, closes, lightning });
     await attempt(() => bookRemainder(parts));
     await attempt(() => advanceCloses(parts, lists));
     await attempt(() => setFees(parts, lists));
@@ -133,7 +133,7 @@ export function channelRounds(options: WatchOptions): Pick<ChannelWatch, 'round'
     }
   }
 
-  async function writeNews(look: Parameters<typeof nextChannelNews>[1]): Promise<void> {
+  async function writeNews(look: ChannelLook): Promise<void> {
     for (let count = 0; count < NEWS_MAX; count += 1) {
       const isNew = await engine.act((state) => {
         const news = nextChannelNews(state, look);
@@ -173,16 +173,16 @@ async function nodeLists({ reader }: ChannelParts): Promise<NodeLists> {
   return { channels, pending, closed };
 }
 
-/** Ours in the open channels, where a channel went and nobody saw what it held. */
+/** Ours in the open channels, where one goes: what the books have more went with it. */
 async function lightningIfNeeded(
   { engine, reader }: ChannelParts,
-  asked: NodeLists & { lastSeen: ReadonlyMap<string, Channel> },
-): Promise<bigint | null> {
-  const books = engine.state().channels;
-  if (unlistedLeaving(books, asked).length === 0) return null;
-  const { channels, pending } = asked;
+  { channels, pending, closed }: NodeLists,
+): Promise<ChannelLook['lightning']> {
+  const { channels: books, seq } = engine.state();
+  if (leavingUnbooked(books, { pending, closed }).length === 0) return null;
   const balance = await reader.balance();
-  return physicalRails({ books, balance, channels, pending, coldSat: null }).lightningMsat;
+  const there = physicalRails({ books, balance, channels, pending, coldSat: null });
+  return { msat: there.lightningMsat, seq };
 }
 
 function isKnown({ channels }: PoolState, outpoint: string, lists: NodeLists): boolean {

@@ -91,18 +91,37 @@ function closingNews(
 }
 
 /**
- * As it was when it was last listed open. After a restart it is what the books miss, between what the close paid
- * and the whole channel; and where other things may be missing as well, what the node says of it now.
+ * Its balance by the node's newest word, in whole satoshi. Where the books miss nearly that and nothing else can be
+ * the reason, what they miss is it, to the millisatoshi.
  */
 function totalOf(channel: OpenChannel, leaving: Leaving): bigint {
-  const { listed, pending, closed, unexplainedMsat } = leaving;
-  if (listed !== null) return oursMsat(channel, listed);
-  // A closing transaction already has our commitment's fee in what it pays.
-  const leastMsat = (closed?.settledSat ?? pending?.localSat ?? 0n) * 1_000n;
-  const mostMsat = channel.capacitySat * 1_000n;
-  return unexplainedMsat !== null && unexplainedMsat >= leastMsat && unexplainedMsat <= mostMsat
-    ? unexplainedMsat
-    : leastMsat;
+  const { unexplainedMsat } = leaving;
+  const { leastMsat, mostMsat } = boundsOf(channel, leaving);
+  const within =
+    unexplainedMsat !== null && unexplainedMsat >= leastMsat && unexplainedMsat <= mostMsat;
+  return within ? unexplainedMsat : leastMsat;
+}
+
+/** A commitment's fee may have changed since we looked; parts of a satoshi nobody lists. */
+function boundsOf(
+  channel: OpenChannel,
+  { listed, pending, closed }: Leaving,
+): { leastMsat: bigint; mostMsat: bigint } {
+  const commitFeeSat = listed?.commitFeeSat ?? channel.commitFeeSat;
+  if (pending !== undefined || listed !== null) {
+    const localMsat = pending === undefined ? listed?.localMsat : msat(pending.localSat * 1_000n);
+    const ours = oursMsat(channel, {
+      localMsat: localMsat ?? msat(0n),
+      unsettledOutMsat: listed?.unsettledOutMsat ?? msat(0n),
+      commitFeeSat,
+    });
+    return { leastMsat: ours, mostMsat: ours + commitFeeSat * 1_000n + 999n };
+  }
+  // A closing transaction has the commitment's fee in what it pays, less its own.
+  return {
+    leastMsat: (closed?.settledSat ?? 0n) * 1_000n,
+    mostMsat: channel.capacitySat * 1_000n,
+  };
 }
 
 /** What is lost by closing, where that is seen already. A force close pays the close address nothing. */
