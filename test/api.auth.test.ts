@@ -156,6 +156,16 @@ test('a GET is signed with its query, and needs no payload', async () => {
   expect((await desk.get(path, signed(`${PUBLIC_URL}/v1/events?after=9`, 'c'))).status).toBe(401);
 });
 
+test('after a flood from one address a signature waits for its turn, a token does not', async () => {
+  const desk = apiDesk();
+  const spoiled = nostr({ spoil: (event) => ({ ...event, sig: '00'.repeat(64) }) });
+  for (let n = 0; n < 100; n += 1) await desk.post(PAY, BODY, { authorization: spoiled });
+  expect((await desk.post(PAY, BODY, { authorization: nostr() })).status).toBe(429);
+  expect((await desk.post(PAY, BODY)).status).toBe(200);
+  desk.clock.ms += 1_000;
+  expect((await desk.post(PAY, BODY, { authorization: nostr() })).status).toBe(200);
+});
+
 test('a slash at the end of the configured address changes nothing', async () => {
   const desk = apiDesk({ publicUrl: `${PUBLIC_URL}/` });
   expect((await desk.post(PAY, BODY, { authorization: nostr() })).status).toBe(200);

@@ -104,6 +104,16 @@ test('a body that grows beyond its bound without saying so is not read to its en
   expect(desk.calls).toEqual([]);
 });
 
+test('a body that says it is too large is not taken', async () => {
+  const answer = await fetch(`http://127.0.0.1:${server.port}/v1/liquidity/pay`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${TOKEN}` },
+    body: JSON.stringify(PAY_BODY) + ' '.repeat(BODY_BYTES_MAX),
+  });
+  expect(answer.status).toBe(413);
+  expect(desk.calls).toEqual([]);
+});
+
 test('the client reads amounts as bigint and acts for its agent', async () => {
   const quoted = await client.quotePay(QUOTE_BODY);
   expect(quoted).toMatchObject({ is: 'ok', body: { quoted_amount_msats: 34_000n } });

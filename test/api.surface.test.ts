@@ -2,6 +2,7 @@
 
 import { EventEmitter, once } from 'node:events';
 import { expect, test, vi } from 'vitest';
+import { z } from 'zod';
 import type { Reply } from '../operator/pool-api.ts';
 import { BODY_BYTES_MAX } from '../operator/protocol.ts';
 import { refuse } from '../operator/reasons.ts';
@@ -56,6 +57,15 @@ test.each<[string, string, string, unknown, number, string, string | null]>([
   ['no object', 'POST', PAY, [], 400, 'body_invalid', 'body'],
   ['a key with two values', 'POST', PAY, '{"a":1,"a":2}', 400, 'body_invalid', null],
   ['a body that nests without end', 'POST', PAY, '['.repeat(20_000), 400, 'body_invalid', null],
+  [
+    'a body that nests a little too deep',
+    'POST',
+    PAY,
+    '['.repeat(20) + ']'.repeat(20),
+    400,
+    'body_invalid',
+    null,
+  ],
   ['a number that is none', 'POST', PAY, '{"a":1e400}', 400, 'field_invalid', 'a'],
   ['another schema', 'POST', PAY, { ...PAY_BODY, schema: 'x' }, 400, 'field_invalid', 'schema'],
   ['a field too many', 'POST', PAY, { ...PAY_BODY, note: 1 }, 400, 'field_invalid', 'note'],
@@ -254,6 +264,14 @@ test('host and invoice are tidied, the key is not', async () => {
 test('the largest amount that JSON keeps is told exactly', async () => {
   const answer = await apiDesk().get('/v1/prepaid');
   expect(await answer.text()).toContain('"available_msats":9007199254740991,');
+});
+
+test('a schema that fails inside of the pool is a fault of ours, not of the caller', async () => {
+  const desk = apiDesk();
+  vi.spyOn(desk.api, 'prepaid').mockRejectedValue(z.int().safeParse('x').error);
+  expect((await desk.get('/v1/prepaid')).status).toBe(500);
+  expect(desk.faults.length).toBe(1);
+  expect(desk.recorded).toEqual([]);
 });
 
 test('a fault of ours tells nothing of itself and is told to whoever watches', async () => {

@@ -57,6 +57,22 @@ test.each<[string, (client: ReturnType<typeof trpcOf>) => Promise<unknown>, stri
   expect((failed as { data: { refusal: object } }).data.refusal).toMatchObject(refusal);
 });
 
+test.each([
+  ['{"quote_id":1.0}', { reason_code: 'field_invalid', field: 'quote_id' }],
+  ['{"a":1,"a":2}', { reason_code: 'body_invalid' }],
+  ['{"a":', { reason_code: 'body_invalid' }],
+])(
+  'tRPC reads a body as strictly as the routes, and puts the refusal on record: %s',
+  async (body, refusal) => {
+    const desk = apiDesk();
+    const headers = { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' };
+    const answer = await desk.post('/trpc/pay', body, headers);
+    expect(await answer.json()).toMatchObject({
+      error: { data: { httpStatus: 400, refusal: { ...refusal, receipt_id: 'lprr_1' } } },
+    });
+  },
+);
+
 test('tRPC takes no batch: one request, one turn', async () => {
   const desk = apiDesk();
   const answer = await desk.get('/trpc/status,status?batch=1&input={}');
