@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { cacheFolder, packageRoot } from './cache-folder.ts';
+import { packageRoot } from './cache-folder.ts';
 import { runCommand } from './command.ts';
 import { leash } from './daemon-process.ts';
 import type { Say } from './debian.ts';
@@ -118,7 +118,7 @@ async function pinned(): Promise<Pin> {
 
 async function build(folder: string, pin: Pin, { cacheDir, say }: BuildWish): Promise<void> {
   await removeDrafts(cacheDir);
-  const go = await findGo(pin.leastGo, say);
+  const go = await findGo(pin.leastGo, cacheDir, say);
   const draft = await mkdtemp(path.join(cacheDir, 'draft-'));
   const progress = buildProgress(pin.version, say);
   try {
@@ -159,16 +159,16 @@ async function removeDrafts(cacheDir: string): Promise<void> {
   }
 }
 
-async function findGo(needed: string, say: Say): Promise<Go> {
+async function findGo(needed: string, cacheDir: string, say: Say): Promise<Go> {
   const onPath = await pathOf('go');
   if (onPath !== null) {
     const version = await goVersion(onPath);
     if (isAtLeast(version, needed)) return { command: [onPath], env: {} };
     say(`${onPath} is Go ${version}, and LND needs ${needed}: Debian is asked`);
   }
-  const { command, env } = await debianGo(cacheFolder('go'), say);
+  const { command, env } = await debianGo(path.join(cacheDir, 'go'), say);
   // Who has no Go wants no gigabytes of it afterwards; a build that failed goes on where it was.
-  const ownCaches = cacheFolder('go-build');
+  const ownCaches = path.join(cacheDir, 'go-build');
   return {
     command,
     ownCaches,

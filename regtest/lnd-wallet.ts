@@ -30,7 +30,7 @@ export interface WalletOpening {
 }
 
 /** Deriving the key of a wallet takes seconds by design, and five nodes may do it at once. */
-const READY_TIMEOUT_MS = 120_000;
+const READY_TIMEOUT_MS = 240_000;
 const STATUS_TIMEOUT_MS = 5_000;
 const SEED_FILE = 'seed-words';
 const PASSWORD_FILE = 'wallet-password';

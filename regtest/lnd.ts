@@ -59,7 +59,7 @@ export interface LndNode {
 }
 
 /** RPC answers in two to eight seconds, five nodes on two cores; slower only beside much else. */
-const START_TIMEOUT_MS = 120_000;
+const START_TIMEOUT_MS = 240_000;
 /** Each try takes new ports; two clashes in a row are already unlikely. */
 const START_TRIES_MAX = 5;
 /** Enough of the end of the log to see why a node died. */

@@ -23,7 +23,7 @@ if (reason !== null) process.stderr.write(`\nSKIPPED, no LND: ${reason}\n\n`);
 /** Whether Lightning tests can run here. */
 export const lndAvailable = reason === null;
 /** Nodes may start beside others' nodes on few cores. */
-const START_MS_MAX = 300_000;
+const START_MS_MAX = 400_000;
 
 /** `describe` for tests that need LND: skipped aloud where there is none. */
 export function describeWithLnd(title: string, tests: () => void): void {
