@@ -126,6 +126,22 @@ describe('a checkpoint is refused', () => {
     ],
     ['that lost a hold', { ...state, holds: [] }],
     [
+      'that holds from another account than its hold says',
+      {
+        ...state,
+        balances: state.balances
+          .with(0, ['CEP:asset:cold', '5', '0', '0', '0'])
+          .with(2, ['CEP:equity:capital', '0', '5', '0', '2']),
+      },
+    ],
+    [
+      'with a hold that does not balance',
+      {
+        ...balances(0, ['CEP:asset:cold', '5', '0', '0', '0']),
+        holds: [['e1', state.holds[0]?.[1].slice(0, 1)]],
+      },
+    ],
+    [
       'with a hold that no account knows',
       { ...state, holds: [...state.holds, ['e2', state.holds[0]?.[1]]] },
     ],
