@@ -186,6 +186,7 @@ describe('a log that forgets or publishes too early stops the process', () => {
       spends: `${'4'.repeat(64)}:0`,
       height: 90,
       confirmations: 6,
+      feeSat: sat(0n),
       ...change,
     }) satisfies BatchEvent;
   const aborted: BatchEvent = { kind: 'channel-batch-aborted', batchId, busyPeers: [] };

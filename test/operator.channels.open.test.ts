@@ -206,7 +206,7 @@ test('what was pending is forgotten only when a conflict is six blocks deep by o
   await world.mine(1);
   await world.rounds(2);
   expect([batchOf(world).phase, forgotten()]).toEqual(['aborted', 2]);
-  expect(await differences(world)).toMatchObject({ lightningMsat: 0n, pendingOpenMsat: 0n });
+  expect(await differences(world)).toEqual(NO_DIFFERENCE);
   await world.close();
 });
 

@@ -6,12 +6,22 @@
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
 import { RawTx } from '@scure/btc-signer/script.js';
 import { invariant } from '../../policies/failure.ts';
+import type { Proposal } from '../../policies/proposal.ts';
 import type { Treasury } from '../../policies/treasury.ts';
+import { outputsOfTx } from '../../policies/tx-outputs.ts';
+import { type Sat, sat } from '../../policies/units.ts';
 import { CONFLICT_CONFIRMATIONS } from './batch-apply.ts';
 import { abortRoute, isPendingAnywhere } from './batch-steps.ts';
 import { seenOut } from './broadcast-look.ts';
 import type { AbortWhy, ChannelEventOf } from './channel-event.ts';
-import { batchOf, type ChannelParts, recordBatch, unlessRefused } from './channel-parts.ts';
+import {
+  batchNews,
+  batchOf,
+  type ChannelParts,
+  recordBatch,
+  unlessRefused,
+} from './channel-parts.ts';
+import { cancelledEntry } from './channel-postings.ts';
 import { type Batch, outpointsOf } from './channel-state.ts';
 
 /** Proposals of the log that are looked through for a conflict at once. */
@@ -95,48 +105,68 @@ export async function conflict(parts: ChannelParts, batch: Batch): Promise<void>
     }
   }
   const treasury = await parts.treasury.refresh();
-  for (const { txid, height } of conflictCandidates(treasury, proposal)) {
-    const found = await buriedConflict(parts, proposal, { txid, height });
+  for (const candidate of conflictCandidates(treasury, proposal)) {
+    const found = await buriedConflict(parts, proposal, candidate);
     if (found === null) continue;
-    await recordBatch(parts, { kind: 'channel-conflict-buried', batchId, ...found });
+    const event = { kind: 'channel-conflict-buried' as const, batchId, ...found };
+    await parts.engine.act((state) => ({
+      news: batchNews(state, event, cancelledEntry(found.feeSat)),
+      answer: null,
+    }));
     return;
   }
 }
 
 type Funding = Pick<ChannelEventOf<'channel-batch-proposed'>, 'txid' | 'inputs' | 'proposalId'>;
 
+interface Candidate {
+  txid: string;
+  height: number;
+  feeSat: Sat;
+}
+
 /** Transactions that the log says are mined and that share a coin with the funding: claims, to be checked. */
-export function conflictCandidates(
-  treasury: Treasury,
-  funding: Funding,
-): { txid: string; height: number }[] {
+export function conflictCandidates(treasury: Treasury, funding: Funding): Candidate[] {
   const inputs = new Set(funding.inputs);
-  const found = [...treasury.proposals.values()].flatMap(({ id, proposal, place, broadcast }) => {
+  const found = [...treasury.proposals.values()].flatMap((state): Candidate[] => {
+    const { id, proposal, place, broadcast } = state;
     if (id === funding.proposalId) {
       return place?.in === 'conflict' && place.height !== null
-        ? [{ txid: place.txid, height: place.height }]
+        ? [{ txid: place.txid, height: place.height, feeSat: sat(0n) }]
         : [];
     }
     const shares = proposal.prevouts.some(({ outpoint }) => inputs.has(outpoint));
-    return shares && place?.in === 'block' && broadcast !== null
-      ? [{ txid: broadcast.txid, height: place.height }]
-      : [];
+    if (!shares || place?.in !== 'block' || broadcast === null) return [];
+    const { intent } = proposal;
+    const isOurs = intent.kind === 'cancel' && intent.of === funding.proposalId;
+    const feeSat = isOurs ? feeOf(proposal) : sat(0n);
+    return [{ txid: broadcast.txid, height: place.height, feeSat }];
   });
-  return found.filter(({ txid }) => txid !== funding.txid).slice(0, CANDIDATES_MAX);
+  // What is known whole comes first: our own place names the same transaction without its fee.
+  return found
+    .filter(({ txid }) => txid !== funding.txid)
+    .toSorted((a, b) => (a.feeSat === b.feeSat ? 0 : a.feeSat > b.feeSat ? -1 : 1))
+    .slice(0, CANDIDATES_MAX);
+}
+
+/** Inputs less outputs, computed here. */
+function feeOf({ prevouts, unsignedTx }: Proposal): Sat {
+  const paid = prevouts.reduce((sum, { amountSat }) => sum + amountSat, 0n);
+  return sat(outputsOfTx(unsignedTx).reduce((left, { amountSat }) => left - amountSat, paid));
 }
 
 /** The conflict as our own node holds it, six deep; null where it does not. */
 async function buriedConflict(
   { chain }: ChannelParts,
   { inputs }: Funding,
-  { txid, height }: { txid: string; height: number },
+  { txid, height, feeSat }: Candidate,
 ): Promise<Omit<ChannelEventOf<'channel-conflict-buried'>, 'kind' | 'batchId'> | null> {
   const mined = await chain.minedAt(txid, height);
   if (mined === null || mined.confirmations < CONFLICT_CONFIRMATIONS) return null;
   const spends = spentBy(mined.rawTx).find((each) => inputs.includes(each));
   if (spends === undefined) return null;
   const { rawTx, confirmations } = mined;
-  return { txid, rawTx, spends, height, confirmations };
+  return { txid, rawTx, spends, height, confirmations, feeSat };
 }
 
 function spentBy(rawTx: string): string[] {

@@ -170,6 +170,7 @@ function unasked(channels: Channels, event: CloseEvent): Close {
 }
 
 function emptyClose(channels: Channels, outpoint: string): Close {
+  const channel = channels.open.get(outpoint);
   return {
     outpoint,
     phase: 'closing',
@@ -181,7 +182,8 @@ function emptyClose(channels: Channels, outpoint: string): Close {
     txid: null,
     localMsat: null,
     booked: null,
-    channel: channels.open.get(outpoint) ?? null,
+    // A copy: one object in two places would be two after a checkpoint.
+    channel: channel === undefined ? null : { ...channel },
     closed: null,
     endedWhy: null,
   };

@@ -135,6 +135,8 @@ const batchEvents = [
     spends: outpoint,
     height,
     confirmations: z.int().min(0),
+    /** What the treasury paid for it, where it is the cancel of this batch; 0 where it is something else. */
+    feeSat: satAmount,
   }),
   z.strictObject({
     kind: z.literal('channel-batch-aborted'),

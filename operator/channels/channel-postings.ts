@@ -20,6 +20,12 @@ export function broadcastEntry({ channels, reserve, proposal }: Batch): Entry {
   });
 }
 
+/** What it cost to take a funding back; null where somebody else paid. */
+export function cancelledEntry(feeSat: Sat): Entry | null {
+  const fee = msatOfSat(feeSat);
+  return fee === 0n ? null : entryOf(dr('LLP:exp:chain_fee', fee), cr('LLP:asset:cold', fee));
+}
+
 /** R4. */
 export function openedEntry(of: { capacitySat: Sat; reservedSat: Sat }): Entry {
   return openConfirmed({
