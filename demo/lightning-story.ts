@@ -19,6 +19,8 @@ import { STEP_MS_MAX } from './world.ts';
 const INITIATOR = 'olga';
 const AGENT = 'scout';
 const MSAT = 1_000n;
+/** The coins that the treasury was funded with. */
+const TREASURY_MSAT = '50000000000';
 /** What LND must have heard before a channel is used: six blocks announce it (BOLT 7). */
 const ANNOUNCED_BLOCKS = 6;
 
@@ -46,6 +48,10 @@ async function chapterOpen(world: PoolWorld, teller: Teller): Promise<string> {
   const { treasury, lightning } = world;
   const [left, right] = [lightning.node('left'), lightning.node('right')];
   teller.chapter('The quorum opens two channels in one transaction');
+  await operatorJson(world, [
+    ...['capital', '--rail', 'cold', '--amount-msat', TREASURY_MSAT],
+    ...['--why', 'what the treasury holds for the pool'],
+  ]);
   const batch = await operatorJson<{ proposalId: string; txid: string }>(world, [
     ...['channels', 'open', '--initiator', INITIATOR],
     ...['--channel', `${left.publicKey}@127.0.0.1:${left.p2pPort}=5000000`],
@@ -279,10 +285,10 @@ async function chapterClose(world: PoolWorld, teller: Teller): Promise<string> {
   const txid = await until(
     'the close to be out',
     async () => {
-      const { channels: all } = await operatorJson<{
-        channels: (ChannelRow & { closeTxid?: string })[];
+      const { closes } = await operatorJson<{
+        closes: { outpoint: string; txid: string | null }[];
       }>(world, ['channels', 'list']);
-      return all.find(({ outpoint }) => outpoint === mine.outpoint)?.closeTxid ?? null;
+      return closes.find(({ outpoint }) => outpoint === mine.outpoint)?.txid ?? null;
     },
     STEP_MS_MAX,
   );

@@ -1,57 +1,137 @@
-/** `npm run demo`: the whole story on a private network, with visible progress and a readable end. */
+/** `npm run demo`: both stories on a private network, with visible progress and a readable end. */
 import { once } from 'node:events';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { printJson, printLine, printNote, satText, tableText } from '../console/print.ts';
 import { type BitcoindBinary, findBitcoind } from '../regtest/bitcoind-binary.ts';
+import { type LndBinary, lndInBackground, type NoLnd } from '../regtest/lnd-binary.ts';
+import { type RegtestNetwork, startNetwork } from '../regtest/network.ts';
+import { keepHints } from './keep-hints.ts';
+import { type PoolEnd, tellPoolStory } from './lightning-story.ts';
+import { type PoolWorld, startPoolWorld } from './lightning-world.ts';
 import { type SpendOfStory, type Teller, tellStory } from './story.ts';
 import { type Quorum, SEATS, startWorld, type World } from './world.ts';
 
 interface Options {
   quorum: Quorum;
+  story: 'both' | 'treasury' | 'pool';
   keep?: boolean;
   json?: boolean;
   dir?: string;
 }
 
 const options = new Command('demo')
-  .description('a treasury spends real bitcoin on a private network, and only when guardians agree')
+  .description(
+    'a treasury and its pool spend real bitcoin on a private network, on-chain and over Lightning',
+  )
   .option('--quorum <k-of-n>', 'how many guardians sign', quorumOf, { threshold: 2, of: 3 })
+  .addOption(
+    new Option('--story <which>', 'which story is told')
+      .choices(['both', 'treasury', 'pool'])
+      .default('both'),
+  )
   .option('--keep', 'leave everything running until Ctrl-C, and say how to talk to it')
   .option('--json', 'print the end as one JSON document on stdout; progress goes to stderr')
   .option('--dir <folder>', 'where everything is kept; a new one by default')
   .parse()
   .opts<Options>();
 
+/** What was told, and what is still running. */
+interface Told {
+  network: RegtestNetwork;
+  bitcoind: BitcoindBinary;
+  spends: SpendOfStory[];
+  treasury: World | null;
+  pool: { world: PoolWorld; end: PoolEnd } | null;
+  lnd: LndBinary | NoLnd | null;
+}
+
+/** The treasury keeps these coins for the pool. */
+const POOL_COINS_BTC = ['0.3', '0.2'];
+
 await main();
 
 async function main(): Promise<void> {
-  const found = await findBitcoind();
-  if ('because' in found) {
-    printNote(`no bitcoind: ${found.because}`);
+  const bitcoind = await findBitcoind();
+  if ('because' in bitcoind) {
+    printNote(`no bitcoind: ${bitcoind.because}`);
     process.exitCode = 1;
     return;
   }
+  // Where LND has to be built that takes minutes: the treasury's story is told meanwhile.
+  const lnd = options.story === 'treasury' ? null : lndInBackground();
   const dir = options.dir ?? (await mkdtemp(path.join(tmpdir(), 'weir-demo-')));
   const begun = performance.now();
-  const spends: SpendOfStory[] = [];
-  const teller = tellerOf(spends);
+  const network = await startNetwork({ binary: bitcoind, dir: path.join(dir, 'bitcoin') });
+  const told: Told = { network, bitcoind, spends: [], treasury: null, pool: null, lnd: null };
+  const teller = tellerOf(told.spends);
+  try {
+    if (options.story !== 'pool') told.treasury = await treasuryStory(told, dir, teller);
+    if (lnd !== null) {
+      told.lnd = await lnd.ready;
+      await poolStory(told, dir, teller);
+    }
+    finish(told, dir, Math.round((performance.now() - begun) / 1_000));
+    if (options.keep === true) await keep(told);
+  } finally {
+    await told.pool?.world.stop();
+    await told.treasury?.stop();
+    await network.stop();
+  }
+}
+
+async function treasuryStory(
+  { network, bitcoind }: Told,
+  dir: string,
+  teller: Teller,
+): Promise<World> {
   const { quorum } = options;
-  teller.chapter(
-    `Ceremony: ${quorum.threshold} of ${quorum.of} guardians, each with an agent of their own`,
-  );
-  const world = await startWorld({ dir, binary: found, quorum });
+  const { threshold, of } = quorum;
+  teller.chapter(`Ceremony: ${threshold} of ${of} guardians, each with an agent of their own`);
+  const world = await startWorld({
+    dir: path.join(dir, 'treasury'),
+    binary: bitcoind,
+    quorum,
+    network,
+  });
   try {
     teller.tell(`treasury ${world.treasuryId}`);
     teller.tell(`first address ${world.firstAddress}, the same on every guardian's screen`);
     await tellStory(world, teller);
-    const seconds = Math.round((performance.now() - begun) / 1_000);
-    finish({ world, binary: found, spends, seconds });
-    if (options.keep === true) await keep(world, found);
-  } finally {
+    return world;
+  } catch (cause) {
     await world.stop();
+    throw cause;
+  }
+}
+
+async function poolStory(told: Told, dir: string, teller: Teller): Promise<void> {
+  const { lnd, bitcoind, network } = told;
+  if (lnd === null || 'because' in lnd) {
+    teller.chapter('SKIPPED: the story of the pool needs LND');
+    teller.tell(`no LND: ${lnd?.because ?? 'not asked for'}`);
+    process.exitCode = options.story === 'pool' ? 1 : 0;
+    return;
+  }
+  // One story's agents must not compete with the other's.
+  await told.treasury?.stop();
+  const { quorum } = options;
+  teller.chapter('A second treasury, five Lightning nodes, and the pool on one of them');
+  const start = { dir: path.join(dir, 'pool'), lnd, bitcoind, quorum, network };
+  const world = await startPoolWorld({ ...start, coinsBtc: POOL_COINS_BTC });
+  try {
+    teller.tell(
+      `treasury ${world.treasury.treasuryId}, its agents look at the pool's node before they sign`,
+    );
+    teller.tell(
+      `the pool answers at ${world.operator.url}, receipts are signed by ${world.operator.receiptKey}`,
+    );
+    told.pool = { world, end: await tellPoolStory(world, teller) };
+  } catch (cause) {
+    await world.stop();
+    throw cause;
   }
 }
 
@@ -68,34 +148,49 @@ function tellerOf(spends: SpendOfStory[]): Teller {
   };
 }
 
-interface End {
-  world: World;
-  binary: BitcoindBinary;
-  spends: readonly SpendOfStory[];
-  seconds: number;
+function journalsOf({ treasury, pool }: Told): string[] {
+  const folders = [treasury, pool?.world.treasury ?? null].flatMap((world) =>
+    world === null
+      ? []
+      : [world.coordinator.dir, ...[...world.agents.values()].map(({ dir }) => dir)],
+  );
+  if (pool !== null) folders.push(pool.world.operator.dir);
+  return folders.map((folder) => path.join(folder, 'journal'));
 }
 
-function finish({ world, binary, spends, seconds }: End): void {
-  const { threshold, of } = world.quorum;
-  const journals = [
-    path.join(world.coordinator.dir, 'journal'),
-    ...[...world.agents.values()].map(({ dir }) => path.join(dir, 'journal')),
-  ];
+function finish(told: Told, dir: string, seconds: number): void {
+  const { threshold, of } = options.quorum;
+  const { spends, bitcoind, lnd, treasury, pool, network } = told;
+  const journals = journalsOf(told);
   if (options.json === true) {
+    const { version, sha256, source } = bitcoind;
     printJson({
       quorum: `${threshold}-of-${of}`,
-      bitcoind: { version: binary.version, sha256: binary.sha256, source: binary.source },
-      treasuryId: world.treasuryId,
-      firstAddress: world.firstAddress,
+      bitcoind: { version, sha256, source },
+      lnd:
+        lnd === null || 'because' in lnd
+          ? { skipped: lnd?.because ?? 'not asked for' }
+          : { version: lnd.version, sha256: lnd.sha256, source: lnd.source },
+      treasuryId: treasury?.treasuryId ?? null,
+      firstAddress: treasury?.firstAddress ?? null,
       spends,
+      pool:
+        pool === null
+          ? null
+          : {
+              treasuryId: pool.world.treasury.treasuryId,
+              url: pool.world.operator.url,
+              receiptKey: pool.world.operator.receiptKey,
+              ...withoutToken(pool.end),
+            },
       journals,
-      bitcoinDataDirs: [world.network.first.dataDir, world.network.second.dataDir],
-      dir: world.dir,
+      bitcoinDataDirs: [network.first.dataDir, network.second.dataDir],
+      dir,
       seconds,
     });
     return;
   }
-  printLine('\nWhat happened');
+  printLine('\nWhat happened on the chain');
   printLine(
     tableText(
       ['what', 'state', 'fee', 'signed', 'refused', 'txid'],
@@ -109,25 +204,22 @@ function finish({ world, binary, spends, seconds }: End): void {
       ]),
     ),
   );
-  printLine(`\n${seconds} seconds on ${binary.version}. Journals, hash-chained, one a process:`);
+  printLine(`\n${seconds} seconds on ${bitcoind.version}. Journals, hash-chained, one a process:`);
   for (const journal of journals) printLine(`   ${journal}`);
-  printLine(`Everything is in ${world.dir}; delete it when you have seen enough.`);
+  printLine(`Everything is in ${dir}; delete it when you have seen enough.`);
+}
+
+/** A token is for whoever keeps the pool running, not for a document. */
+function withoutToken({ token: _token, ...rest }: PoolEnd): Omit<PoolEnd, 'token'> {
+  return rest;
 }
 
 /** Leaves all processes running until Ctrl-C. */
-async function keep(world: World, { cli = ['bitcoin-cli'] }: BitcoindBinary): Promise<void> {
-  const command = 'node dist/cli/weir.js';
-  const [seat = ''] = world.agents.keys();
-  const lines = [
-    'Everything is still running. Talk to it from another terminal:',
-    `   ${command} coordinator status --dir ${world.coordinator.dir}`,
-    `   ${command} coordinator proposals --dir ${world.coordinator.dir}`,
-    `   ${command} signer-agent status --dir ${path.join(world.dir, seat)}`,
-    `   ${command} signer-agent history --dir ${path.join(world.dir, seat)}`,
-    `   ${cli.join(' ')} -datadir=${world.network.first.dataDir} getblockchaininfo`,
-    'Ctrl-C ends it.',
-  ];
-  for (const line of lines) printNote(line);
+async function keep({ treasury, pool, network, bitcoind, lnd }: Told): Promise<void> {
+  const running = pool?.world.treasury ?? treasury;
+  const lncli = lnd !== null && 'cli' in lnd ? (lnd.cli?.join(' ') ?? 'lncli') : 'lncli';
+  const api = pool === null ? null : { world: pool.world, token: pool.end.token, lncli };
+  for (const line of keepHints({ treasury: running, api, network, bitcoind })) printNote(line);
   await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
 }
 
