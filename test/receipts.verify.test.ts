@@ -173,6 +173,7 @@ describe('each lie is found by the check that is there for it', () => {
       bent(document, ['receipt', 'schema'], 'weir.action_receipt.v1'),
       ['fields'],
     ],
+    ['a field left out', bent(document, ['receipt', 'host'], undefined), ['fields']],
     ['a schema that is none', bent(document, ['receipt', 'schema'], 'toString'), ['fields']],
     ['a number with a fraction', bent(document, ['receipt', 'max_fee_msats'], 0.5), ['fields']],
     ['a field of megabytes', bent(document, ['receipt', 'host'], 'x'.repeat(3_000)), ['fields']],
