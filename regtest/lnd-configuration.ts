@@ -42,7 +42,6 @@ export function configuration(settings: LndSettings): string[] {
     'gossip.announcement-conf=3',
     'caches.rpc-graph-cache-duration=100ms',
     'db.batch-commit-interval=10ms',
-    'sweeper.batchwindowduration=1s',
     `fee.url=${feeUrl}`,
   ];
 }

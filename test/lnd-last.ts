@@ -14,15 +14,16 @@ export class LndLast extends BaseSequencer {
     // Vitest's own order, in which what failed comes first; this is no array's sort.
     // oxlint-disable-next-line unicorn/no-array-sort
     const sorted = await super.sort(files);
-    return [...sorted.filter((file) => !needsLnd(file)), ...sorted.filter(needsLnd)];
+    const last = sorted.filter(({ moduleId }) => needsLnd(moduleId));
+    return [...sorted.filter((file) => !last.includes(file)), ...last];
   }
 }
 
-function needsLnd(file: TestSpecification): boolean {
-  return reaches(file.moduleId, NEEDS_LND);
+/** By what it imports, itself or through files of this folder. */
+export function needsLnd(file: string): boolean {
+  return reaches(file, NEEDS_LND);
 }
 
-/** Whether a file imports another, itself or through files of this folder. */
 function reaches(file: string, wanted: string, seen = new Set<string>()): boolean {
   if (file === wanted) return true;
   if (seen.has(file) || path.dirname(file) !== import.meta.dirname || !existsSync(file)) {
