@@ -13,6 +13,7 @@ export const FILES = {
   keys: 'operator.sealed',
   policy: 'policy.yaml',
   journal: 'journal',
+  checkpoint: 'checkpoint.jsonl',
   backups: 'backups',
   macaroons: 'macaroons',
   socket: 'operator.sock',
@@ -30,6 +31,11 @@ const configSchema = z.strictObject({
   listen: hostPort,
   /** The same as callers reach it: OpenAPI names it and NIP-98 signs it. */
   url: urlText,
+  /** Proxies of ours in front of the API, each of which appends to X-Forwarded-For; 0 where it is called directly. */
+  proxy_hops: z
+    .string()
+    .regex(/^[0-5]$/, 'must be 0 to 5')
+    .exactOptional(),
   lnd: z.strictObject({ socket: hostPort, cert_file: pathText, macaroons: pathText }),
   bitcoind: z
     .union([
@@ -64,6 +70,11 @@ export async function readConfig(dir: string): Promise<OperatorConfig> {
     throw new Failure('INPUT_INVALID', cause.message, { cause });
   }
   return checkedConfig(tree);
+}
+
+/** Proxies in front of the API whose word on X-Forwarded-For is taken. */
+export function proxyHopsOf({ proxy_hops }: Pick<OperatorConfig, 'proxy_hops'>): number {
+  return Number.parseInt(proxy_hops ?? '0', 10);
 }
 
 /** Says which treasury funds the channels. @throws Failure INPUT_INVALID, NOT_FOUND */

@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import path from 'node:path';
 import { setTimeout as after } from 'node:timers/promises';
 import { printJson, printNote } from '../console/print.ts';
-import { openJournal } from '../journal/level-journal.ts';
 import { BrokenInvariant, Failure } from '../policies/failure.ts';
 import { type Serving, serveUnix } from '../transport/trpc-server.ts';
 import { lndRoles } from './adapters/lnd/roles.ts';
@@ -11,7 +10,10 @@ import { ADMIN_BODY_BYTES_MAX, type AdminContext, adminRouter } from './admin-pr
 import { adminService } from './admin-service.ts';
 import { serveApi } from './api/server.ts';
 import { openChannelDesk } from './channels/open.ts';
-import { FILES, type OperatorConfig, readConfig } from './config.ts';
+import { programHash } from './checkpoint/program-hash.ts';
+import { openBooks } from './checkpoint/restart.ts';
+import { checkpointFile } from './checkpoint/store.ts';
+import { FILES, type OperatorConfig, proxyHopsOf, readConfig } from './config.ts';
 import { crashPointOf } from './crash-at.ts';
 import { crashingJournal } from './crashing-journal.ts';
 import { type Engine, openEngine } from './engine.ts';
@@ -51,8 +53,14 @@ export async function runOperator({ dir, passphrase, output }: RunOptions): Prom
   const crashPoint = crashPointOf(process.env['WEIR_CRASH_AT'], () =>
     process.kill(process.pid, 'SIGKILL'),
   );
-  const journal = crashingJournal(await openJournal(path.join(dir, FILES.journal)), crashPoint);
-  const engine = await openEngine({ journal, now: () => Date.now(), onFatal: fatal });
+  const checkpoint = checkpointFile({
+    file: path.join(dir, FILES.checkpoint),
+    program: await programHash(),
+    note: printNote,
+  });
+  const books = await openBooks(path.join(dir, FILES.journal), await checkpoint.head());
+  const journal = crashingJournal(books, crashPoint);
+  const engine = await openEngine({ journal, now, onFatal: fatal, checkpoint });
   try {
     checkBooks(engine, config, policy, keys);
     const pool = await openPool({ dir, config, policy, keys, engine, crashPoint, fatal });
@@ -173,7 +181,7 @@ async function serve(
         if (cause instanceof BrokenInvariant) fatal(cause);
         else printNote(`fault: ${cause instanceof Error ? cause.message : 'unknown'}`);
       },
-      proxyHops: 0,
+      proxyHops: proxyHopsOf(config),
       notReady: why,
     },
     hostPort(config.listen),

@@ -16,6 +16,7 @@ interface InitFlags extends CommandOptions {
   policy: string;
   listen: string;
   url: string;
+  proxyHops: string;
   lndSocket: string;
   lndCertFile: string;
   macaroons: string;
@@ -39,6 +40,7 @@ export function initCommand(): Command {
     .requiredOption('--policy <file>', "the operator's own rules (policy.example.yaml shows all)")
     .requiredOption('--listen <host:port>', 'where callers are listened to')
     .requiredOption('--url <url>', 'the same as callers reach it')
+    .option('--proxy-hops <n>', 'own proxies in front that append to X-Forwarded-For, 0 to 5', '0')
     .requiredOption('--lnd-socket <host:port>', 'gRPC of LND; by a name that its certificate has')
     .requiredOption('--lnd-cert-file <file>', 'tls.cert of LND')
     .requiredOption('--macaroons <folder>', 'what weir operator keys bake made')
@@ -82,6 +84,7 @@ function configOf(flags: InitFlags): unknown {
     pool_id: flags.poolId,
     listen: flags.listen,
     url: flags.url,
+    proxy_hops: flags.proxyHops,
     lnd: {
       socket: flags.lndSocket,
       cert_file: path.resolve(flags.lndCertFile),

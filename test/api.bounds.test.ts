@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { remoteNetwork } from '../operator/api/remote-address.ts';
 import { openRateLimit } from '../operator/auth/rate-limit.ts';
 import { openSeenIds } from '../operator/auth/seen-ids.ts';
+import { checkedConfig, proxyHopsOf } from '../operator/config.ts';
 
 test('no agent is admitted more often than its rate and one burst', () => {
   const perMinute = fc.integer({ min: 1, max: 5_000 });
@@ -59,17 +60,46 @@ test('an id is new once, forgotten when its time is over, and none is admitted b
   expect(seen.take('c', 300, 101)).toBe('new');
 });
 
-test.each<[string, string | undefined, string | null, string]>([
-  ['an address', '203.0.113.7', null, '203.0.113.7'],
-  ['no connection', undefined, null, 'unknown'],
-  ['a proxy of ours', '127.0.0.1', '198.51.100.1', '198.51.100.1'],
-  ['a caller that invents proxies', '127.0.0.1', '1.1.1.1, 198.51.100.1', '198.51.100.1'],
-  ['a proxy that says nothing', '127.0.0.1', '', '127.0.0.1'],
-  ['IPv4 written as IPv6', '::ffff:203.0.113.7', null, '::ffff:203.0.113.7'],
-  ['one of a network', '2001:db8:1:2:3:4:5:6', null, '2001:db8:1:2::/64'],
-  ['another of it, written short', '2001:db8:1:2::9', null, '2001:db8:1:2::/64'],
-  ['zeros in the network', '2001:db8::9', null, '2001:db8:0:0::/64'],
-  ['a zone', 'fe80::1%eth0', null, 'fe80:0:0:0::/64'],
-])('%s takes one turn', (_, socket, forwarded, network) => {
-  expect(remoteNetwork(socket, forwarded)).toBe(network);
+test.each<[string, string | undefined, string | null, number, string]>([
+  ['an address', '203.0.113.7', null, 0, '203.0.113.7'],
+  ['no connection', undefined, null, 0, 'unknown'],
+  ['a caller that claims a proxy we do not have', '203.0.113.7', '1.1.1.1', 0, '203.0.113.7'],
+  ['a proxy of ours', '127.0.0.1', '198.51.100.1', 1, '198.51.100.1'],
+  ['a caller that invents proxies', '127.0.0.1', '1.1.1.1, 198.51.100.1', 1, '198.51.100.1'],
+  ['two proxies of ours', '127.0.0.1', '198.51.100.1, 10.0.0.2', 2, '198.51.100.1'],
+  ['inventions before two', '127.0.0.1', '1.1.1.1, 198.51.100.1, 10.0.0.2', 2, '198.51.100.1'],
+  ['one of two left out', '127.0.0.1', '198.51.100.1', 2, '198.51.100.1'],
+  ['a proxy that says nothing', '127.0.0.1', '', 1, '127.0.0.1'],
+  ['a proxy without the header', '127.0.0.1', null, 1, '127.0.0.1'],
+  ['IPv4 written as IPv6', '::ffff:203.0.113.7', null, 0, '::ffff:203.0.113.7'],
+  ['one of a network', '2001:db8:1:2:3:4:5:6', null, 0, '2001:db8:1:2::/64'],
+  ['another of it, written short', '2001:db8:1:2::9', null, 0, '2001:db8:1:2::/64'],
+  ['zeros in the network', '2001:db8::9', null, 0, '2001:db8:0:0::/64'],
+  ['a zone', 'fe80::1%eth0', null, 0, 'fe80:0:0:0::/64'],
+])('%s takes one turn', (_, socket, forwarded, proxyHops, network) => {
+  expect(remoteNetwork(socket, forwarded, proxyHops)).toBe(network);
 });
+
+test.each([
+  ['absent', undefined, 0],
+  ['none', '0', 0],
+  ['the most', '5', 5],
+])('proxy_hops of a config, %s', (_, written, hops) => {
+  expect(proxyHopsOf(checkedConfig(configWith(written)))).toBe(hops);
+});
+
+test.each(['6', '-1', '1.5', 'yes', ''])('proxy_hops %o is refused by name', (written) => {
+  expect(() => checkedConfig(configWith(written))).toThrow(/proxy_hops: must be 0 to 5/);
+});
+
+function configWith(proxyHops: string | undefined): unknown {
+  return {
+    schema: 'weir.operator/v1',
+    network: 'regtest',
+    pool_id: 'harbour',
+    listen: '127.0.0.1:1',
+    url: 'http://127.0.0.1:1',
+    lnd: { socket: 'localhost:2', cert_file: 'tls.cert', macaroons: 'macaroons' },
+    ...(proxyHops === undefined ? {} : { proxy_hops: proxyHops }),
+  };
+}

@@ -23,8 +23,8 @@ export interface AnswerOptions {
   fault: (cause: unknown) => void;
   /** Hears every refusal that is answered. */
   count: (refusal: ApiRefusal) => void;
-  /** Proxies in front that append to X-Forwarded-For. */
-  proxyHops: 0 | 1;
+  /** Proxies of ours in front, each of which appends to X-Forwarded-For. */
+  proxyHops: number;
 }
 
 type Call = (input: unknown) => Promise<unknown>;
@@ -125,5 +125,5 @@ function remote(context: Context<Env>, { proxyHops }: AnswerOptions): string {
   const forwarded = context.req.header('x-forwarded-for') ?? null;
   // Without a server in front, as in tests, there is no connection to ask.
   const { incoming } = (context.env ?? {}) as Partial<HttpBindings>;
-  return remoteNetwork(incoming?.socket.remoteAddress, proxyHops === 1 ? forwarded : null);
+  return remoteNetwork(incoming?.socket.remoteAddress, forwarded, proxyHops);
 }

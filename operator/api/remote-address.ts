@@ -7,12 +7,18 @@ const GROUPS = 8;
 
 /**
  * @param socket Address of the connection.
- * @param forwardedFor X-Forwarded-For, when a proxy of ours appends to it: its last entry is the proxy's own
- *   word, everything before is whatever the caller wrote.
+ * @param forwardedFor X-Forwarded-For as it came.
+ * @param proxyHops Proxies of ours that append to it, one entry each: the oldest of these entries is the first
+ *   proxy's word on who called it; everything before is whatever the caller wrote.
  */
-export function remoteNetwork(socket: string | undefined, forwardedFor: string | null): string {
-  const last = forwardedFor?.split(',').at(-1)?.trim();
-  const address = last === undefined || last === '' ? (socket ?? 'unknown') : last;
+export function remoteNetwork(
+  socket: string | undefined,
+  forwardedFor: string | null,
+  proxyHops: number,
+): string {
+  const ours = proxyHops === 0 ? [] : (forwardedFor ?? '').split(',').slice(-proxyHops);
+  const said = ours[0]?.trim() ?? '';
+  const address = said === '' ? (socket ?? 'unknown') : said;
   if (!isIPv6(address) || address.includes('.')) return address.slice(0, 64);
   const [head = '', tail = ''] = (address.split('%')[0] ?? '').split('::');
   const before = head === '' ? [] : head.split(':');
