@@ -76,7 +76,8 @@ test.each<[string, string | undefined, string | null, number, string]>([
   ['another of it, written short', '2001:db8:1:2::9', null, 0, '2001:db8:1:2::/64'],
   ['zeros in the network', '2001:db8::9', null, 0, '2001:db8:0:0::/64'],
   ['a zone', 'fe80::1%eth0', null, 0, 'fe80:0:0:0::/64'],
-])('%s takes one turn', (_, socket, forwarded, proxyHops, network) => {
+])('%s takes one turn', (...row) => {
+  const [, socket, forwarded, proxyHops, network] = row;
   expect(remoteNetwork(socket, forwarded, proxyHops)).toBe(network);
 });
 
