@@ -43,9 +43,9 @@ export interface Journal {
   close(): Promise<void>;
 }
 
-/** All entries of a journal in pages, so that a long one needs no long memory. */
-export async function* everyEntry(journal: Journal): AsyncGenerator<JournalEntry> {
-  let after = 0;
+/** All entries of a journal after `afterSeq`, in pages, so that a long one needs no long memory. */
+export async function* everyEntry(journal: Journal, afterSeq = 0): AsyncGenerator<JournalEntry> {
+  let after = afterSeq;
   for (;;) {
     const page = await journal.read(after, PAGE_ENTRIES_MAX);
     yield* page;

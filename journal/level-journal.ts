@@ -52,20 +52,28 @@ export async function createJournal(
   return openJournal(dir, crashPoint);
 }
 
+export interface OpenOptions {
+  /** A head that whoever opens has seen checked: that entry must be there, and is where checking starts. */
+  checkedUpTo?: Head;
+}
+
 /**
- * Opens a journal after checking every entry.
+ * Opens a journal after checking every entry, or, where `checkedUpTo` says so, every entry from that one on: those
+ * before it are checked when they are read. A head file older than it makes all of them be checked.
  *
  * Entries beyond the head file are adopted: nobody was told of them, but they are whole and in order,
  * and the journal of an older head file may hold some that somebody was told of. Whoever saw an append
  * fail must look in any case: the process may also have died between the head file and the answer.
  *
  * @throws Failure WRONG_STATE where no journal was made; JOURNAL_CORRUPT for anything that was not
- *   written so; JOURNAL_ROLLED_BACK for a journal shorter than its head file, another than it names,
- *   or without one; JOURNAL_LOCKED while it is open elsewhere, or its disk does not take the head.
+ *   written so, or where `checkedUpTo` is of another journal; JOURNAL_ROLLED_BACK for a journal shorter than its
+ *   head file, another than it names, or without one; JOURNAL_LOCKED while it is open elsewhere, or its disk does
+ *   not take the head.
  */
 export async function openJournal(
   dir: string,
   crashPoint: CrashPoint = NO_CRASH,
+  { checkedUpTo = GENESIS }: OpenOptions = {},
 ): Promise<Journal> {
   const database = path.join(dir, DATABASE);
   if (!(await exists(database))) {
@@ -77,7 +85,7 @@ export async function openJournal(
   try {
     const told = await readHeadFile(dir);
     if (told === null) throw rolledBack(`${dir} has lost its head file`);
-    const head = await checkedHead(db, told);
+    const head = await checkedHead(db, told, told.seq < checkedUpTo.seq ? GENESIS : checkedUpTo);
     if (head.seq > told.seq) {
       await coded(
         'JOURNAL_LOCKED',

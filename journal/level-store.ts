@@ -71,18 +71,20 @@ export async function putEntries(db: Level, entries: readonly JournalEntry[]): P
 }
 
 /**
- * Follows the whole chain, one entry in memory at a time, and gives its head.
+ * Follows the chain, one entry in memory at a time, and gives its head.
  *
  * @param told  What the head file says: a head that this chain must have passed.
+ * @param from  A head that was checked before, not after `told`; its entry must be there.
  * @throws Failure JOURNAL_CORRUPT for anything that was not written so; JOURNAL_ROLLED_BACK when the
  *   chain ends before `told` or is another one.
  */
-export async function checkedHead(db: Level, told: Head): Promise<Head> {
-  let head = GENESIS;
+export async function checkedHead(db: Level, told: Head, from: Head): Promise<Head> {
+  let head = from;
   let stored = GENESIS;
-  let atTold = told.seq === 0 ? GENESIS : null;
+  let atTold = told.seq === from.seq ? from : null;
   try {
-    for await (const [key, value] of db.iterator()) {
+    if (from.seq > 0) requireEntry(await db.get(keyOf(from.seq)), from);
+    for await (const [key, value] of db.iterator({ gt: from.seq === 0 ? '' : keyOf(from.seq) })) {
       if (key === HEAD_KEY) {
         stored = parseHead(value);
         continue;
@@ -102,6 +104,14 @@ export async function checkedHead(db: Level, told: Head): Promise<Head> {
     throw corrupt(`entry ${head.seq} is the last, entry ${stored.seq} was written`);
   }
   return head;
+}
+
+/** The entry of a head that was checked before is there, and is the same. */
+function requireEntry(text: string | undefined, head: Head): void {
+  if (text === undefined) throw corrupt(`entry ${head.seq} was there and is missing`);
+  const entry = parseEntry(text);
+  const found = verifyChain([entry], { seq: head.seq - 1, hash: entry.previous });
+  if (found.hash !== head.hash) throw corrupt(`entry ${head.seq} is not the one that was checked`);
 }
 
 /**

@@ -257,3 +257,62 @@ test('an entry is not read before it is durable', async () => {
   expect(seen).toEqual([1]);
   expect(await allOf(journal)).toHaveLength(2);
 });
+
+const CHECKED = 2;
+test.each<[string, Damage, string]>([
+  ['is as it was', () => undefined, 'open'],
+  ['has another entry long before', (dir) => tamper(dir, (db) => db.put(keyOf(1), '{}')), 'open'],
+  [
+    'has another entry there',
+    (dir) => tamper(dir, (db) => db.put(keyOf(CHECKED), textOf(GENESIS, 'TWO'))),
+    'JOURNAL_CORRUPT',
+  ],
+  ['has no entry there', (dir) => tamper(dir, (db) => db.del(keyOf(CHECKED))), 'JOURNAL_CORRUPT'],
+  ['has a hole after', (dir) => tamper(dir, (db) => db.del(keyOf(3))), 'JOURNAL_CORRUPT'],
+  ['has another entry after', (dir) => tamper(dir, anotherLast), 'JOURNAL_ROLLED_BACK'],
+  ['ends sooner', (dir) => tamper(dir, (db) => db.del(keyOf(LAST))), 'JOURNAL_ROLLED_BACK'],
+  ['is a younger one', youngerDatabase, 'JOURNAL_CORRUPT'],
+  ['goes another way after', otherDatabase, 'JOURNAL_ROLLED_BACK'],
+])('from a head that was checked before, a journal that %s', async (_, damage, verdict) => {
+  const dir = await journalWith(['one', 'two', 'three', 'four']);
+  const checkedUpTo = await headAt(dir, CHECKED);
+  await damage(dir);
+  const opened = await openJournal(dir, () => undefined, { checkedUpTo }).then(
+    (journal) => (closedAfter(journal).head().seq === LAST ? 'open' : 'another head'),
+    (failure: unknown) => (failure instanceof Failure ? failure.code : failure),
+  );
+  expect(opened).toBe(verdict);
+});
+
+async function headAt(dir: string, seq: number): Promise<Head> {
+  const journal = await openJournal(dir);
+  const entry = (await allOf(journal))[seq - 1];
+  await journal.close();
+  return { seq, hash: entry?.hash ?? '' };
+}
+
+test('what was not checked at opening is checked when it is read', async () => {
+  const dir = await journalWith(['one', 'two', 'three', 'four']);
+  const checkedUpTo = await headAt(dir, LAST);
+  await tamper(dir, (db) => db.put(keyOf(1), textOf(GENESIS, 'ONE')));
+  const journal = closedAfter(await openJournal(dir, () => undefined, { checkedUpTo }));
+  expect(await journal.read(CHECKED, 1)).toHaveLength(1);
+  await expect(allOf(journal)).rejects.toMatchObject({ code: 'JOURNAL_CORRUPT' });
+});
+
+test('a head file older than what was checked before makes every entry be checked', async () => {
+  const dir = await journalWith(['one', 'two', 'three', 'four']);
+  const [checkedUpTo, older] = [await headAt(dir, 3), await headAt(dir, CHECKED)];
+  writeFileSync(headFile(dir), JSON.stringify(older));
+  await tamper(dir, (db) => db.put(keyOf(1), textOf(GENESIS, 'ONE')));
+  await expect(openJournal(dir, () => undefined, { checkedUpTo })).rejects.toMatchObject({
+    code: 'JOURNAL_CORRUPT',
+  });
+});
+
+test('a head that the journal does not reach is no head of it', async () => {
+  const dir = await journalWith(['one']);
+  const checkedUpTo = { seq: 9, hash: 'a'.repeat(64) };
+  const journal = closedAfter(await openJournal(dir, () => undefined, { checkedUpTo }));
+  expect(journal.head().seq).toBe(1);
+});
