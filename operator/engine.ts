@@ -2,14 +2,17 @@
  * The one writer: decisions in order, applied at once, durable in batches, answered only then. State seen by a
  * decision may be ahead of the disk; no answer and no effect is.
  */
-import { everyEntry, type Journal } from '../journal/journal.ts';
+import type { Journal } from '../journal/journal.ts';
 import { BrokenInvariant } from '../policies/failure.ts';
 import { apply } from './apply.ts';
+import type { Checkpoint } from './checkpoint/lines.ts';
+import { keep, restored } from './checkpoint/restart.ts';
+import type { CheckpointStore } from './checkpoint/store.ts';
 import { commitQueue, type Dated } from './commit-queue.ts';
 import type { Decide, News } from './decision.ts';
-import { bodyOf, factOf, recordOf } from './pool-entry.ts';
-import { emptyPool, type PoolState } from './pool-state.ts';
-import { emptyReceiptLog, type ReceiptLog } from './receipts/log.ts';
+import { bodyOf, recordOf } from './pool-entry.ts';
+import type { PoolState } from './pool-state.ts';
+import type { ReceiptLog } from './receipts/log.ts';
 import type { LogRecord } from './receipts/log-record.ts';
 
 export interface Engine {
@@ -35,26 +38,19 @@ export interface EngineOptions {
   now: () => number;
   /** Called once when the disk does not take a batch: nothing is known any more. */
   onFatal: (cause: unknown) => void;
+  /** Where checkpoints are kept; without one every entry is replayed. */
+  checkpoint?: CheckpointStore | null;
 }
 
-/** Replays the journal and goes on from there. @throws Failure JOURNAL_CORRUPT */
+/** Goes on from where the journal ends, by way of the checkpoint if there is one. @throws Failure JOURNAL_CORRUPT */
 export async function openEngine(options: EngineOptions): Promise<Engine> {
-  const state = emptyPool();
-  const receipts = emptyReceiptLog();
-  let batch: LogRecord[] = [];
-  for await (const entry of everyEntry(options.journal)) {
-    const { fact, batchFirst, receipt } = factOf(entry);
-    if (batchFirst === entry.seq && batch.length > 0) {
-      receipts.appendBatch(batch);
-      batch = [];
-    }
-    apply(state, fact);
-    const { atMs, event } = fact;
-    const poolId = state.opened?.poolId ?? '';
-    batch.push(recordOf(entry, { poolId, atMs, kind: event.kind, receipt }));
+  const { journal, checkpoint: store = null } = options;
+  const { fromSeq, ...restart } = await restored(journal, store);
+  if (store === null || restart.head.seq - fromSeq < store.rhythm.replayed) {
+    return runningEngine(options, restart, fromSeq);
   }
-  if (batch.length > 0) receipts.appendBatch(batch);
-  return runningEngine(options, state, receipts);
+  await keep(store, restart);
+  return runningEngine(options, restart, restart.head.seq);
 }
 
 function entryLost(seq: number): never {
@@ -62,9 +58,9 @@ function entryLost(seq: number): never {
 }
 
 function runningEngine(
-  { journal, now, onFatal }: EngineOptions,
-  state: PoolState,
-  receipts: ReceiptLog,
+  { journal, now, onFatal, checkpoint: store = null }: EngineOptions,
+  { state, receipts }: Checkpoint,
+  keptSeq: number,
 ): Engine {
   const listeners = new Set<(news: readonly News[]) => void>();
   let durableSeq = state.seq;
@@ -109,7 +105,16 @@ function runningEngine(
     },
     async close() {
       await queue.settled();
-      await journal.close();
+      const head = journal.head();
+      // A state ahead of a disk that failed is nobody's.
+      const isWhole = state.seq === head.seq && receipts.size() === head.seq;
+      try {
+        if (store !== null && isWhole && head.seq - keptSeq >= store.rhythm.added) {
+          await keep(store, { head, state, receipts });
+        }
+      } finally {
+        await journal.close();
+      }
     },
   };
 }

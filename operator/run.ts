@@ -16,6 +16,7 @@ import { checkpointFile } from './checkpoint/store.ts';
 import { FILES, type OperatorConfig, proxyHopsOf, readConfig } from './config.ts';
 import { crashPointOf } from './crash-at.ts';
 import { crashingJournal } from './crashing-journal.ts';
+import type { News } from './decision.ts';
 import { type Engine, openEngine } from './engine.ts';
 import { paymentEnds } from './liquidity-service.ts';
 import { type NodeWatch, nodeWatch } from './node-watch.ts';
@@ -61,6 +62,7 @@ export async function runOperator({ dir, passphrase, output }: RunOptions): Prom
   const books = await openBooks(path.join(dir, FILES.journal), await checkpoint.head());
   const journal = crashingJournal(books, crashPoint);
   const engine = await openEngine({ journal, now, onFatal: fatal, checkpoint });
+  engine.onDurable(tellAlarms);
   try {
     checkBooks(engine, config, policy, keys);
     const pool = await openPool({ dir, config, policy, keys, engine, crashPoint, fatal });
@@ -74,6 +76,13 @@ export async function runOperator({ dir, passphrase, output }: RunOptions): Prom
     }
   } finally {
     await engine.close();
+  }
+}
+
+/** Said where the process is watched: whoever pages people reads it there, with what it is about. */
+function tellAlarms(news: readonly News[]): void {
+  for (const { event } of news) {
+    if (event.kind === 'alarm') printNote(`ALARM ${event.code}: ${event.detail}`);
   }
 }
 

@@ -183,7 +183,7 @@ function emptyClose(channels: Channels, outpoint: string): Close {
     localMsat: null,
     booked: null,
     // A copy: one object in two places would be two after a checkpoint.
-    channel: channel === undefined ? null : { ...channel },
+    channel: channel === undefined ? null : structuredClone(channel),
     closed: null,
     endedWhy: null,
   };
