@@ -16,7 +16,8 @@ import type { Teller } from './story.ts';
 import { weir } from './weir-process.ts';
 import { STEP_MS_MAX } from './world.ts';
 
-const INITIATOR = 'olga';
+/** Nobody in particular: whoever asks may not be who approves. */
+const INITIATOR = 'pool';
 const AGENT = 'scout';
 const MSAT = 1_000n;
 /** The coins that the treasury was funded with. */
