@@ -128,7 +128,10 @@ test('a withdrawn open is neither signed nor held against who asked for it', asy
   const { ana, node } = await agentThatLooks(s, opened);
   node.pending = pendingChannels(opened);
   s.t.append({ kind: 'withdrawn', proposalId: opened.id, why: 'a peer said no' });
+  // Nor looked at: what nobody gives out any more troubles nobody.
+  ana.hands.parcels.clear();
   await ana.round();
+  expect(ana.session.troubles.size).toBe(0);
   expect(ana.words()).toEqual([]);
   expect(ana.engine.state().refused.size).toBe(0);
 });
