@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The treasury's story on a private network: npm run demo -- [--quorum 3-of-5] [--keep] [--json]
+# Both stories on a private network: npm run demo -- [--story pool] [--quorum 3-of-5] [--keep] [--json]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 [ -d node_modules ] || npm ci --no-audit --no-fund >&2
