@@ -15,6 +15,7 @@ import { requireStatement } from '../policies/statement.ts';
 import type { ProposalState } from '../policies/treasury.ts';
 import { judgeDecision } from './authorization-act.ts';
 import { act, type Judged, refuse, signElsewhere } from './decide.ts';
+import type { Judgement } from './judgement.ts';
 import { isSettled, mayHaveForgotten } from './memory.ts';
 import { requireWallet, type Session } from './session.ts';
 import { judged } from './worker.ts';
@@ -77,12 +78,17 @@ export async function refuseHere(session: Session, id: string, note: string): Pr
 /**
  * The proposal as any standard signer reads it (BIP-174), previous transactions embedded. On a device's seat
  * its coins are bound from here on: once the file is out, a signature may exist.
+ *
+ * @throws Failure NOT_FOUND, REQUEST_REFUSED, NOT_READY for channels that are not pending yet.
  */
 export async function exportPsbt(session: Session, id: string): Promise<Uint8Array> {
   const state = spendOf(session, id);
   const { judgement, parcel } = await judged(session, state);
   if (judgement.decision === 'refuse') throw refusedBy(judgement.reasons);
-  if (session.engine.parts.keystore.holder === 'device') await bindExported(session, id);
+  if (session.engine.parts.keystore.holder === 'device') {
+    requirePending(judgement);
+    await bindExported(session, id);
+  }
   const deriver = session.deriver();
   const places = judgement.inputs.map(({ branch, index }) => deriver.at(branch, index));
   const previous = parcel.previousTxs.map((raw) => parsePreviousTx(raw));
@@ -92,6 +98,15 @@ export async function exportPsbt(session: Session, id: string): Promise<Uint8Arr
     deriver,
     places,
   );
+}
+
+/** G9: a device signs whatever it is given, so nothing is given to it before its channels are pending. */
+function requirePending({ reasons }: Judgement): void {
+  const missing = reasons.find(
+    ({ code }) => code === 'W-LN-ATTESTATION' || code === 'W-LN-NOT-PENDING',
+  );
+  if (missing === undefined) return;
+  throw new Failure('NOT_READY', `not yet: ${missing.code} ${missing.detail}`);
 }
 
 async function bindExported({ engine }: Session, id: string): Promise<void> {

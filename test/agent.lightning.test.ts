@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { Failure } from '../policies/failure.ts';
 import { proposalTxid } from '../policies/proposal.ts';
 import { openEngine } from '../signer-agent/engine.ts';
-import { unlockHere } from '../signer-agent/guardian-acts.ts';
+import { exportPsbt, unlockHere } from '../signer-agent/guardian-acts.ts';
 import type { ActiveChannelSeen, PendingChannelSeen } from '../signer-agent/lightning-view.ts';
 import { lookAt, lookAtStatus } from '../signer-agent/looks.ts';
 import { agentOfAna, type RunningAgent } from './adversary-agent.ts';
@@ -28,8 +28,12 @@ interface Node {
 
 const SILENT = new Failure('LND_UNREACHABLE', 'the Lightning node does not answer');
 
-async function agentThatLooks(s: JudgeScenario, opened: Opened) {
-  const ana = await agentOfAna(s);
+async function agentThatLooks(
+  s: JudgeScenario,
+  opened: Opened,
+  holder: 'here' | 'device' = 'here',
+) {
+  const ana = await agentOfAna(s, { holder });
   ana.hands.parcels.set(opened.id, opened);
   const node: Node = { is: 'up', pending: [], active: [], looks: 0 };
   const answer = <T>(value: () => T): Promise<T> =>
@@ -120,6 +124,24 @@ test('G9 keeps a signature that is made when a channel is gone before it leaves'
   node.pending = pendingChannels(opened);
   await ana.round();
   expect(ana.words()).toEqual(['signed']);
+});
+
+test('G9 gives a device nothing to sign before every channel is pending', async () => {
+  const s = openScenario();
+  const opened = proposedOpen(s);
+  const { ana, node } = await agentThatLooks(s, opened, 'device');
+  node.pending = pendingChannels(opened);
+  await ana.round();
+  const early = exportPsbt(ana.session, opened.id);
+  await expect(early).rejects.toMatchObject({ code: 'NOT_READY' });
+  expect(ana.engine.state().exported.size).toBe(0);
+  pend(s, opened);
+  node.pending = [];
+  await ana.round();
+  await expect(exportPsbt(ana.session, opened.id)).rejects.toMatchObject({ code: 'NOT_READY' });
+  node.pending = pendingChannels(opened);
+  expect((await exportPsbt(ana.session, opened.id)).length).toBeGreaterThan(0);
+  expect([...ana.engine.state().exported]).toEqual([opened.id]);
 });
 
 test('a withdrawn open is neither signed nor held against who asked for it', async () => {
