@@ -152,7 +152,7 @@ async function balanceText(world: PoolWorld, token: string): Promise<string> {
 async function quote(
   world: PoolWorld,
   token: string,
-  { request, key, maxFee = 100_000 }: { request: string; key: string; maxFee?: number },
+  { request, key, maxFee = 400_000 }: { request: string; key: string; maxFee?: number },
 ): Promise<string> {
   const answer = await post(world, token, '/v1/liquidity/quote_pay', {
     schema: 'openagents.liquidity.quote_pay_request.v1',

@@ -306,6 +306,7 @@ test('any order of payments, restarts and ends leaves the books as the node tell
           }
           await life.settleAll();
           expectBooksToTell(life);
+          expect(life.pool.fatal()).toBeNull();
         } finally {
           await life.end();
         }

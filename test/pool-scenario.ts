@@ -81,7 +81,7 @@ export function agent(agentId: string, more: Partial<Caller> = {}): Caller {
 /** Time that a test moves; sleeps end when it says so, or at once in `fast`. */
 export interface TestClock {
   nowMs: number;
-  now(): number;
+  now: () => number;
 }
 
 export function testClock(): TestClock {
@@ -151,11 +151,6 @@ async function openPool(
   const raw = await openJournal(dir);
   const journal = crashingJournal(raw, crashPoint);
   const engine = await openEngine({ journal, now: clock.now, onFatal });
-  // A few turns of the loop: what waits for time in production waits for nothing here.
-  const sleep = async (_ms: number, signal: AbortSignal): Promise<void> => {
-    if (signal.aborted) return;
-    await new Promise((resolve) => setTimeout(resolve, 1));
-  };
   const timing = { now: clock.now, sleep, crashPoint, onFatal };
   const { reader, payer, receiver } = node;
   const watch = nodeWatch({ reader, ...timing });
@@ -200,6 +195,12 @@ async function openPool(
       await engine.close();
     },
   };
+}
+
+/** A turn of the loop: what waits for time in production waits for nothing here. */
+async function sleep(_ms: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise((resolve) => setTimeout(resolve, 1));
 }
 
 function foreverUnlessStopped(_ms: number, signal: AbortSignal): Promise<void> {

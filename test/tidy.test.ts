@@ -79,7 +79,7 @@ const MONEY_ROOMS = [
   'operator',
 ];
 /** Shells: the only files that may hold adapters in their hands. */
-const ADAPTER_HOLDERS = /(^|\/)(main|run|init|commands|open)\.ts$/;
+const ADAPTER_HOLDERS = /(^|\/)(main|run|init|commands|open|bake)\.ts$/;
 
 const sources = [...Object.keys(ROOMS), 'test', 'demo', 'bench']
   .filter((folder) => existsSync(folder))
