@@ -1,6 +1,7 @@
 /** Entries of a journal: numbered from 1, each hashed over the one before. Pure. */
+import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { canonicalJson, type Hex32, taggedHashHex } from '../policies/canonical-json.ts';
+import { canonicalJson, type Hex32 } from '../policies/canonical-json.ts';
 import { Failure } from '../policies/failure.ts';
 
 /** What to do about a journal that does not hold: nothing in it is to be mended by hand. */
@@ -34,8 +35,32 @@ const entrySchema = z.strictObject({
 
 /** The entry that continues a head; its hash covers its place and its content. */
 export function nextEntry(head: Head, body: unknown): JournalEntry {
-  const place = { seq: head.seq + 1, previous: head.hash, body };
-  return { ...place, hash: entryHash(place) };
+  return nextStored(head, { body, text: canonicalJson(body) }).entry;
+}
+
+/** The same, with the text of the entry, for a body whose canonical text is known: it is made once and not thrice. */
+export function nextStored(
+  head: Head,
+  { body, text }: { body: unknown; text: string },
+): { entry: JournalEntry; text: string } {
+  const place = { seq: head.seq + 1, previous: head.hash };
+  const entry = { ...place, hash: hashOfText(text, place), body };
+  return { entry, text: `${BODY}${text}${tailOf(entry)}` };
+}
+
+/**
+ * Reads the stored text of the entry after a head.
+ *
+ * @throws Failure JOURNAL_CORRUPT unless it is one, continues the head, and hashes to what it says
+ */
+export function storedAfter(head: Head, text: string): JournalEntry {
+  const entry = parseEntry(text);
+  requireNext(entry, head);
+  const tail = tailOf(entry);
+  const isWhole = text.startsWith(BODY) && text.endsWith(tail);
+  const body = text.slice(BODY.length, text.length - tail.length);
+  if (!isWhole || hashOfText(body, entry) !== entry.hash) throw notItsHash(entry);
+  return entry;
 }
 
 /**
@@ -46,12 +71,9 @@ export function nextEntry(head: Head, body: unknown): JournalEntry {
 export function verifyChain(entries: Iterable<JournalEntry>, from: Head): Head {
   let head = from;
   for (const entry of entries) {
-    if (entry.seq !== head.seq + 1 || entry.previous !== head.hash) {
-      throw corrupt(`entry ${entry.seq} does not continue entry ${head.seq}`);
-    }
-    if (entryHash(entry) !== entry.hash) {
-      throw corrupt(`entry ${entry.seq} does not hash to what it says`);
-    }
+    requireNext(entry, head);
+    const { seq, previous, body } = entry;
+    if (taggedHash(canonicalJson({ seq, previous, body })) !== entry.hash) throw notItsHash(entry);
     head = headOf(entry);
   }
   return head;
@@ -91,6 +113,31 @@ export function corrupt(found: string, cause?: unknown): Failure {
   return new Failure('JOURNAL_CORRUPT', `${found}: ${KEEP_AND_RESTORE}`, { cause });
 }
 
-function entryHash({ seq, previous, body }: Omit<JournalEntry, 'hash'>): Hex32 {
-  return taggedHashHex('weir/journal-entry/v1', { seq, previous, body });
+function requireNext({ seq, previous }: JournalEntry, head: Head): void {
+  if (seq === head.seq + 1 && previous === head.hash) return;
+  throw corrupt(`entry ${seq} does not continue entry ${head.seq}`);
+}
+
+function notItsHash({ seq }: JournalEntry): Failure {
+  return corrupt(`entry ${seq} does not hash to what it says`);
+}
+
+/** Canonical texts begin with the body and end with the rest: keys are sorted (RFC 8785). */
+const BODY = '{"body":';
+
+function tailOf({ hash, previous, seq }: Omit<JournalEntry, 'body'>): string {
+  return `,"hash":"${hash}","previous":"${previous}","seq":${seq}}`;
+}
+
+/** BIP-340 tagged hashing begins with the tag's hash, twice. */
+const TAG = createHash('sha256').update('weir/journal-entry/v1').digest();
+const TAGGED = createHash('sha256').update(TAG).update(TAG);
+
+/** Tagged hash of the canonical text of `seq`, `previous` and a body given as its own canonical text. */
+function hashOfText(body: string, { previous, seq }: { previous: Hex32; seq: number }): Hex32 {
+  return taggedHash(`${BODY}${body},"previous":"${previous}","seq":${seq}}`);
+}
+
+function taggedHash(text: string): Hex32 {
+  return TAGGED.copy().update(text).digest('hex');
 }

@@ -55,12 +55,18 @@ export async function* everyEntry(journal: Journal, afterSeq = 0): AsyncGenerato
   }
 }
 
+/** A body as it is kept: its canonical text, and a copy that is what that text says. */
+export interface PlainBody {
+  body: unknown;
+  text: string;
+}
+
 /**
  * Bodies as a journal keeps them: copies that hash to the same when they are read back.
  *
  * @throws Failure INPUT_TOO_LARGE above the bounds of an entry or a batch.
  */
-export function plainBodies(bodies: readonly unknown[]): readonly unknown[] {
+export function plainBodies(bodies: readonly unknown[]): readonly PlainBody[] {
   if (bodies.length > BATCH_ENTRIES_MAX) {
     throw tooLarge(`${bodies.length} entries at once`, `${BATCH_ENTRIES_MAX} entries`);
   }
@@ -73,7 +79,7 @@ export function plainBodies(bodies: readonly unknown[]): readonly unknown[] {
     if (batchBytes > BATCH_BYTES_MAX) {
       throw tooLarge(`a batch of over ${batchBytes} bytes`, `${BATCH_BYTES_MAX}`);
     }
-    return JSON.parse(text) as unknown;
+    return { body: JSON.parse(text) as unknown, text };
   });
 }
 

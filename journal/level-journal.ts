@@ -4,9 +4,15 @@ import path from 'node:path';
 import type { Level } from 'level';
 import { BrokenInvariant, Failure } from '../policies/failure.ts';
 import { type CrashPoint, NO_CRASH } from './crash-point.ts';
-import { corrupt, GENESIS, type Head, headOf, type JournalEntry, nextEntry } from './entry.ts';
+import { corrupt, GENESIS, type Head, headOf, type JournalEntry, nextStored } from './entry.ts';
 import { readHeadFile, syncDirectory, writeHeadFile } from './head-file.ts';
-import { APPENDS_WAITING_MAX, type Journal, plainBodies, requirePage } from './journal.ts';
+import {
+  APPENDS_WAITING_MAX,
+  type Journal,
+  type PlainBody,
+  plainBodies,
+  requirePage,
+} from './journal.ts';
 import {
   checkedHead,
   makeDatabase,
@@ -14,6 +20,7 @@ import {
   putEntries,
   readPage,
   rolledBack,
+  type Stored,
 } from './level-store.ts';
 
 const DATABASE = 'db';
@@ -114,18 +121,19 @@ function levelJournal({ db, dir, head: opened, crashPoint }: Opened): Journal {
   let last: Promise<unknown> = Promise.resolve();
   let closing: Promise<void> | null = null;
 
-  async function write(bodies: readonly unknown[]): Promise<readonly JournalEntry[]> {
+  async function write(bodies: readonly PlainBody[]): Promise<readonly JournalEntry[]> {
     if (failed !== null) throw appendFailed(failed.cause);
-    const entries: JournalEntry[] = [];
+    const stored: Stored[] = [];
     for (const body of bodies) {
-      const before = entries.at(-1);
-      entries.push(nextEntry(before === undefined ? head : headOf(before), body));
+      const before = stored.at(-1)?.entry;
+      stored.push(nextStored(before === undefined ? head : headOf(before), body));
     }
+    const entries = stored.map(({ entry }) => entry);
     const end = entries.at(-1);
     if (end === undefined) return entries;
     try {
       await crashPoint('before-batch');
-      await putEntries(db, entries);
+      await putEntries(db, stored);
       await crashPoint('after-batch');
       await writeHeadFile(dir, headOf(end), crashPoint);
       await crashPoint('after-head');

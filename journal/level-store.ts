@@ -4,7 +4,6 @@ import { canonicalJson } from '../policies/canonical-json.ts';
 import { Failure } from '../policies/failure.ts';
 import {
   corrupt,
-  entryText,
   GENESIS,
   type Head,
   headOf,
@@ -12,7 +11,7 @@ import {
   KEEP_AND_RESTORE,
   parseEntry,
   parseHead,
-  verifyChain,
+  storedAfter,
 } from './entry.ts';
 import { syncDirectory } from './head-file.ts';
 import { PAGE_CHARS_MAX, PAGE_ENTRIES_MAX } from './journal.ts';
@@ -60,12 +59,18 @@ export async function openDatabase(location: string): Promise<Level> {
   }
 }
 
+/** An entry and its text. */
+export interface Stored {
+  entry: JournalEntry;
+  text: string;
+}
+
 /** Puts entries and the head they make in one synced batch: after a crash all are there, or none. */
-export async function putEntries(db: Level, entries: readonly JournalEntry[]): Promise<void> {
-  const last = entries.at(-1);
+export async function putEntries(db: Level, stored: readonly Stored[]): Promise<void> {
+  const last = stored.at(-1);
   if (last === undefined) return;
-  const puts = entries.map((entry) => put(keyOf(entry.seq), entryText(entry)));
-  await db.batch([...puts, put(HEAD_KEY, canonicalJson(headOf(last)))], { sync: true });
+  const puts = stored.map(({ entry, text }) => put(keyOf(entry.seq), text));
+  await db.batch([...puts, put(HEAD_KEY, canonicalJson(headOf(last.entry)))], { sync: true });
   // LevelDB syncs its log but not the name of a log it has just begun.
   await syncDirectory(db.location);
 }
@@ -90,7 +95,7 @@ export async function checkedHead(db: Level, told: Head, from: Head): Promise<He
         continue;
       }
       if (key !== keyOf(head.seq + 1)) throw corrupt(`entry ${head.seq + 1} is missing`);
-      head = verifyChain([parseEntry(value)], head);
+      head = headOf(storedAfter(head, value));
       if (head.seq === told.seq) atTold = head;
     }
   } catch (cause) {
@@ -109,8 +114,7 @@ export async function checkedHead(db: Level, told: Head, from: Head): Promise<He
 /** The entry of a head that was checked before is there, and is the same. */
 function requireEntry(text: string | undefined, head: Head): void {
   if (text === undefined) throw corrupt(`entry ${head.seq} was there and is missing`);
-  const entry = parseEntry(text);
-  const found = verifyChain([entry], { seq: head.seq - 1, hash: entry.previous });
+  const found = storedAfter(beforeOf(head, text), text);
   if (found.hash !== head.hash) throw corrupt(`entry ${head.seq} is not the one that was checked`);
 }
 
@@ -145,18 +149,23 @@ async function* chainAfter(
   let at = afterSeq === 0 ? GENESIS : null;
   // From `afterSeq`, not from the next: that entry says what the next one must continue.
   for await (const text of db.values({ gte: keyOf(afterSeq), lte: keyOf(head.seq) })) {
-    const entry = parseEntry(text);
     if (at === null) {
-      at = verifyChain([entry], { seq: afterSeq - 1, hash: entry.previous });
+      at = headOf(storedAfter(beforeOf({ seq: afterSeq }, text), text));
       continue;
     }
-    at = verifyChain([entry], at);
+    const entry = storedAfter(at, text);
+    at = headOf(entry);
     if (at.seq === head.seq && at.hash !== head.hash) {
       throw corrupt(`entry ${at.seq} is not the one that was written`);
     }
     yield { entry, text };
   }
   if (at?.seq !== head.seq) throw corrupt(`entry ${head.seq} is missing`);
+}
+
+/** The head that the entry of a number says it continues: where a look begins, nothing else is known of it. */
+function beforeOf({ seq }: Pick<Head, 'seq'>, text: string): Head {
+  return { seq: seq - 1, hash: parseEntry(text).previous };
 }
 
 /** A JOURNAL_ROLLED_BACK that says what is missing and what to do about it. */

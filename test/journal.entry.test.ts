@@ -7,8 +7,10 @@ import {
   GENESIS,
   type JournalEntry,
   nextEntry,
+  nextStored,
   parseEntry,
   parseHead,
+  storedAfter,
   verifyChain,
 } from '../journal/entry.ts';
 import { canonicalJson } from '../policies/canonical-json.ts';
@@ -91,4 +93,29 @@ test.each([
   ['null'],
 ])('refuses the head %j', (text) => {
   expect(() => parseHead(text)).toThrow(CORRUPT);
+});
+
+test('an entry of a body whose text is known is the same entry, and its text reads back', () => {
+  fc.assert(
+    fc.property(fc.jsonValue(), (value) => {
+      const body: unknown = JSON.parse(canonicalJson(value));
+      const { entry, text } = nextStored(one, { body, text: canonicalJson(body) });
+      expect(entry).toEqual(nextEntry(one, body));
+      expect(text).toBe(entryText(entry));
+      expect(storedAfter(one, text)).toEqual(entry);
+    }),
+  );
+});
+
+test.each([
+  ['space', (text: string) => text.replace(':', ': ')],
+  ['keys in another order', (text: string) => text.replace('"a":1,"b":2', '"b":2,"a":1')],
+  ['a key twice', (text: string) => text.replace('"a":1', '"a":9,"a":1')],
+  ['the body twice', (text: string) => text.replace('{"body"', '{"body":0,"body"')],
+  ['the seq twice', (text: string) => text.replace('"seq"', '"seq":2,"seq"')],
+  ['something before', (text: string) => ` ${text}`],
+])('refuses the text of an entry with %s, though it means the same', (_, change) => {
+  const { text } = nextStored(one, { body: {}, text: '{"a":1,"b":2}' });
+  expect(change(text)).not.toBe(text);
+  expect(() => storedAfter(one, change(text))).toThrow(CORRUPT);
 });
