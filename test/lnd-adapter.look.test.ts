@@ -111,14 +111,14 @@ test.each<[string, string, Script, object]>([
 });
 
 test('a look-up leaves no stream open', async () => {
-  const ends = new Promise<void>((resolve) => {
+  const ends = new Promise<string>((resolve) => {
     hands.lnd().on(METHOD.track, (call) => {
-      call.onCancelled(resolve);
+      call.onCancelled(() => resolve('cancelled'));
       call.send(payment({ hash, status: 'IN_FLIGHT' }));
     });
   });
   await payer().lookUp(hash);
-  await ends;
+  expect(await ends).toBe('cancelled');
 });
 
 async function all(pages: AsyncIterable<readonly ListedPayment[]>): Promise<ListedPayment[]> {

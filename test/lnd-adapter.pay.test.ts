@@ -189,7 +189,7 @@ test.each<[string, string, string, Says, Says?]>([
     (call) => call.fail(ALREADY_EXISTS, 'invoice is already paid'),
     () => undefined,
   ],
-])('%s unknown, never failed: %s, %s', async (_, _title, why, send, track) => {
+])('%s unknown, never failed: %s, %s', async (...[, , why, send, track]) => {
   const order = orderOf({ deadlineMs: SHORT_MS });
   scripted(order, send, track);
   expect(await pay(order)).toMatchObject({ is: 'unknown', why });

@@ -69,9 +69,9 @@ test('LN-3 one that is there already, by a call whose answer was lost, is the sa
 });
 
 test('one that is there of another amount is a bug, not an invoice', async () => {
-  const other = madeInvoice({ preimage: made.preimage, msat: 6_000n });
+  const dearer = madeInvoice({ preimage: made.preimage, msat: 6_000n });
   hands.lnd().on(METHOD.addInvoice, (call) => call.fail(UNKNOWN, EXISTS));
-  hands.lnd().on(METHOD.lookupInvoice, known(other, 'OPEN'));
+  hands.lnd().on(METHOD.lookupInvoice, known(dearer, 'OPEN'));
   await expect(receiver().createInvoice(ask())).rejects.toThrow('another amount');
 });
 
@@ -147,18 +147,15 @@ test.each<[string, Script, Script, string]>([
   expect(await receiver().cancelInvoice(made.paymentHash)).toBe(answer);
 });
 
+function word({ hash, index }: { hash: string; index: number }) {
+  const { request } = made;
+  return invoiceMessage({ hash, request, state: 'SETTLED', settleIndex: index, paidMsat: 7n });
+}
+
 /** Invoices of a node that sends as LND does: what lies after the cursor, then what comes. */
 function settlingNode() {
   const settled: { hash: string; index: number }[] = [];
   const streams: { call: ScriptedCall; from: number }[] = [];
-  const word = ({ hash, index }: { hash: string; index: number }) =>
-    invoiceMessage({
-      hash,
-      request: made.request,
-      state: 'SETTLED',
-      settleIndex: index,
-      paidMsat: 7n,
-    });
   hands.lnd().on(METHOD.invoices, (call) => {
     const from = Number(call.message['settle_index']);
     // Index 0 gives nothing from before (lnd#2469).

@@ -35,17 +35,18 @@ export async function realHands(node: LndNode, socket = node.socket): Promise<Re
   return { ...roles, macaroons };
 }
 
+const nothing = (): Promise<void> => Promise.resolve();
+
+/** Of a payee that takes what comes: there is nothing to wait for or to tell it. */
+function takes(request: string): Payee {
+  return { request, untilHeld: nothing, settle: nothing, cancel: nothing };
+}
+
 /** A node of the ring whose payee sits behind another and private hints. */
 export function promised(
   hands: LndRoles,
   { us, payee, payer }: { us: LndNode; payee: LndNode; payer: LndNode },
 ): PromisedNode {
-  const takes = (request: string): Payee => ({
-    request,
-    untilHeld: () => Promise.resolve(),
-    settle: () => Promise.resolve(),
-    cancel: () => Promise.resolve(),
-  });
   return {
     ...hands,
     async taken(msat) {

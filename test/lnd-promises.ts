@@ -50,28 +50,11 @@ const FEE_CAP = msat(50_000n);
 const BLOCKS = 200;
 
 export function promisesOf(title: string, node: () => PromisedNode): void {
-  describe(title, () => {
-    const order = async (payee: Payee, wish: Partial<PayOrder> = {}): Promise<PayOrder> => ({
-      request: payee.request,
-      paymentHash: read(payee.request).paymentHash,
-      maxFeeMsat: FEE_CAP,
-      partsMax: 4,
-      pathfindingMs: 20_000,
-      maxTimeoutHeight: (await node().reader.standing()).height + BLOCKS,
-      outgoingChannels: [],
-      deadlineMs: WAIT_MS,
-      ...wish,
-    });
-    const ended = (paymentHash: string): Promise<PayOutcome> =>
-      until(
-        `${paymentHash} to end`,
-        async () => {
-          const outcome = await node().payer.lookUp(paymentHash);
-          return outcome.is === 'unknown' ? null : outcome;
-        },
-        WAIT_MS,
-      );
+  const order = (payee: Payee, wish: Partial<PayOrder> = {}) => orderTo(node(), payee, wish);
+  const ended = (paymentHash: string) => endOf(node(), paymentHash);
+  const payments = (paymentHash: string) => listedOf(node(), paymentHash);
 
+  describe(`promises ${title}`, () => {
     test('a payment settles: preimage, amount, fee within the cap, the channel it left by', async () => {
       const payee = await node().taken(AMOUNT);
       const asked = await order(payee);
@@ -173,12 +156,6 @@ export function promisesOf(title: string, node: () => PromisedNode): void {
       expect(outcome).toMatchObject({ is: 'unknown', why: 'not_found' });
     });
 
-    const payments = async (paymentHash: string): Promise<ListedPayment[]> => {
-      const found: ListedPayment[] = [];
-      for await (const page of node().payer.payments(0)) found.push(...page);
-      return found.filter((each) => each.paymentHash === paymentHash);
-    };
-
     test('the list of payments has each with its outcome', async () => {
       const settled = await order(await node().taken(AMOUNT));
       const failed = await order(await node().taken(AMOUNT), { maxFeeMsat: msat(1n) });
@@ -190,14 +167,6 @@ export function promisesOf(title: string, node: () => PromisedNode): void {
         outcomes.map((each) => [each]),
       );
       expect(listed[0]?.[0]?.amountMsat).toBe(AMOUNT);
-    });
-
-    const ask = () => ({
-      preimage: randomBytes(32).toString('hex'),
-      amountMsat: msat(2_000n),
-      description: 'prepaid',
-      expiresInMs: 600_000,
-      announced: 'private' as const,
     });
 
     test('LN-3 the same preimage gives the same invoice', async () => {
@@ -214,18 +183,18 @@ export function promisesOf(title: string, node: () => PromisedNode): void {
     });
 
     test('LN-20 an invoice is cancelled once or twice, and not after it was paid', async () => {
-      const { receiver, payUs } = node();
+      const { receiver } = node();
       const gone = await receiver.createInvoice(ask());
       expect(await receiver.cancelInvoice(gone.paymentHash)).toBe('cancelled');
       expect(await receiver.cancelInvoice(gone.paymentHash)).toBe('cancelled');
       expect(await receiver.invoice(gone.paymentHash)).toEqual({ is: 'cancelled' });
       const paid = await receiver.createInvoice(ask());
-      await payUs(paid.request);
+      await node().payUs(paid.request);
       expect(await receiver.cancelInvoice(paid.paymentHash)).toBe('settled');
     });
 
     test('LN-21 settlements are heard as they happen and again from a cursor', async () => {
-      const { receiver, payUs } = node();
+      const { receiver } = node();
       const heard = async (after: number, count: number, act: () => Promise<void>) => {
         const stop = new AbortController();
         const found: ReceivedPayment[] = [];
@@ -242,11 +211,11 @@ export function promisesOf(title: string, node: () => PromisedNode): void {
         await receiver.createInvoice(ask()),
         await receiver.createInvoice(ask()),
       ];
-      await payUs(one.request);
+      await node().payUs(one.request);
       const first = await receiver.invoice(one.paymentHash);
       if (first.is !== 'settled') throw new Error(`it is ${first.is}`);
       expect(first.receivedMsat).toBe(2_000n);
-      const live = await heard(first.settleIndex, 1, () => payUs(other.request));
+      const live = await heard(first.settleIndex, 1, () => node().payUs(other.request));
       expect(live.map((each) => each.paymentHash)).toEqual([other.paymentHash]);
       const again = await heard(first.settleIndex, 1, () => Promise.resolve());
       expect(again).toEqual(live);
@@ -264,6 +233,52 @@ export function promisesOf(title: string, node: () => PromisedNode): void {
       expect(await node().receiver.cancelInvoice(paymentHash)).toBe('unknown');
     });
   });
+}
+
+async function orderTo(
+  { reader }: PromisedNode,
+  payee: Payee,
+  wish: Partial<PayOrder>,
+): Promise<PayOrder> {
+  return {
+    request: payee.request,
+    paymentHash: read(payee.request).paymentHash,
+    maxFeeMsat: FEE_CAP,
+    partsMax: 4,
+    pathfindingMs: 20_000,
+    maxTimeoutHeight: (await reader.standing()).height + BLOCKS,
+    outgoingChannels: [],
+    deadlineMs: WAIT_MS,
+    ...wish,
+  };
+}
+
+function endOf({ payer }: PromisedNode, paymentHash: string): Promise<PayOutcome> {
+  return until(
+    `${paymentHash} to end`,
+    async () => {
+      const outcome = await payer.lookUp(paymentHash);
+      return outcome.is === 'unknown' ? null : outcome;
+    },
+    WAIT_MS,
+  );
+}
+
+async function listedOf({ payer }: PromisedNode, paymentHash: string): Promise<ListedPayment[]> {
+  const found: ListedPayment[] = [];
+  for await (const page of payer.payments(0)) found.push(...page);
+  return found.filter((each) => each.paymentHash === paymentHash);
+}
+
+/** A fresh one each time. */
+function ask() {
+  return {
+    preimage: randomBytes(32).toString('hex'),
+    amountMsat: msat(2_000n),
+    description: 'prepaid',
+    expiresInMs: 600_000,
+    announced: 'private' as const,
+  };
 }
 
 function read(request: string): Invoice {

@@ -64,7 +64,7 @@ export function scriptNode(lnd: ScriptedLnd): ScriptedNode {
         cancel: () => finish(false),
       };
     },
-    payUs: own.pay,
+    payUs: (request) => own.pay(request),
   };
 }
 
@@ -138,7 +138,7 @@ function scriptPayments(
 
 function scriptRoutes(lnd: ScriptedLnd, payees: ReadonlyMap<string, Known>): void {
   lnd.on(METHOD.routes, (call) => {
-    const cap = BigInt(String((call.message['fee_limit'] as { fixed_msat: string }).fixed_msat));
+    const cap = BigInt((call.message['fee_limit'] as { fixed_msat: string }).fixed_msat);
     // A node is asked for a destination: here the newest payee is meant.
     const kind = [...payees.values()].at(-1)?.kind;
     if (kind === 'unroutable' || cap < FEE_MSAT) {

@@ -63,7 +63,7 @@ const BY_CODE: Partial<Record<number, AnswerKind>> = {
 const BY_SENTENCE: readonly (readonly [RegExp, AnswerKind])[] = [
   [/permission denied|verification failed|cannot get macaroon|expected 1 macaroon/i, 'denied'],
   [/waiting to start|wallet (locked|not created)|in the process of starting/i, 'denied'],
-  [/not (yet )?active|still starting|shutting down|server is still/i, 'unreachable'],
+  [/server is still in the process|shutting down/i, 'unreachable'],
   [/unable to locate invoice|there are no existing invoices/i, 'not_found'],
 ];
 

@@ -20,7 +20,7 @@ import { accepting } from './channel-accept.ts';
 import { closed } from './channel-close.ts';
 import { cancelled, forgotten, opened, placeOf, verified } from './channel-open.ts';
 import { digits, type LndConnection, rawCall, shaped } from './connect.ts';
-import { asked, LONG_CALL_MS, within } from './deadline.ts';
+import { asked, CALL_MS, LONG_CALL_MS, within } from './deadline.ts';
 
 /** A backup of two thousand channels has some 400 kB. */
 const BACKUP_BYTES_MAX = 4 * 1024 * 1024;
@@ -116,6 +116,16 @@ const policyAnswer = z.object({
 });
 const channelAnswer = z.object({ policies: z.array(z.unknown()).max(2) });
 
+/** @throws Failure NOT_READY for a channel that the node has not announced to itself yet */
+async function known(lnd: Lnd, outpoint: string): Promise<unknown> {
+  try {
+    return await within(CALL_MS, getChannel({ lnd, ...placeOf(outpoint) }));
+  } catch (cause) {
+    if (readAnswer(cause).kind !== 'not_found') throw failureOf('GetChanInfo', cause);
+    throw new Failure('NOT_READY', `${outpoint} is not in the graph of the node yet`);
+  }
+}
+
 /** The node's whole policy for the channel is read and sent back with two numbers changed. */
 async function setFees(
   lnd: Lnd,
@@ -123,7 +133,7 @@ async function setFees(
 ): Promise<void> {
   const place = placeOf(outpoint);
   const info = shaped('GetInfo', infoAnswer, await asked('GetInfo', () => getWalletInfo({ lnd })));
-  const found = await asked('GetChanInfo', () => getChannel({ lnd, ...place }));
+  const found = await known(lnd, outpoint);
   const own = shaped('channel', channelAnswer, found)
     .policies.map((each) => policyAnswer.safeParse(each).data)
     .find((each) => each?.public_key === info.public_key);

@@ -34,11 +34,10 @@ const pendingAnswer = z.object({
   ),
 });
 
-/** One request as it went out: its id is known before anybody answers. */
-interface Sent {
-  pendingId: string;
-  peer: string;
-  refusal: NodeAnswer | null;
+/** Requests as they went out, their ids known before anybody answers, and refusals as they came in. */
+interface Asking {
+  pendingIds: string[];
+  refusals: { peer: string; answer: NodeAnswer }[];
 }
 
 /**
@@ -50,10 +49,10 @@ export async function opened(
   lnd: Lnd,
   orders: readonly ChannelOrder[],
 ): Promise<readonly FundingAsked[]> {
-  const sent: Sent[] = [];
+  const asking: Asking = { pendingIds: [], refusals: [] };
   try {
     const call = openChannels({
-      lnd: tapped(lnd, { service: 'default', method: 'openChannel' }, listening(sent)),
+      lnd: tapped(lnd, { service: 'default', method: 'openChannel' }, listening(asking)),
       // Otherwise LND publishes with the last of them, whether or not the others are safe.
       is_avoiding_broadcast: true,
       channels: orders.map((order) => ({
@@ -75,26 +74,23 @@ export async function opened(
       peer: orders[at]?.peer ?? '',
     }));
   } catch (cause) {
-    await Promise.all(
-      sent.map(({ pendingId }) => cancelled(lnd, pendingId).catch(() => undefined)),
-    );
-    throw refusalIn(sent) ?? failureOf('OpenChannel', cause);
+    await Promise.all(asking.pendingIds.map((id) => cancelled(lnd, id).catch(() => undefined)));
+    throw refusalIn(asking) ?? failureOf('OpenChannel', cause);
   }
 }
 
-function listening(sent: Sent[]) {
+function listening(asking: Asking) {
+  let peer = '';
   return {
     before(message: Message) {
-      const { pending_chan_id } = shim(message);
-      const peer = Buffer.from(message['node_pubkey'] as Uint8Array).toString('hex');
-      const pendingId = Buffer.from(pending_chan_id).toString('hex');
-      sent.push({ pendingId, peer, refusal: null });
+      peer = Buffer.from(message['node_pubkey'] as Uint8Array).toString('hex');
+      asking.pendingIds.push(Buffer.from(shim(message).pending_chan_id).toString('hex'));
       return null;
     },
     opened(stream: EventEmitter) {
-      const own = sent.at(-1);
+      const to = peer;
       stream.on('error', (cause: unknown) => {
-        if (own !== undefined) own.refusal = readAnswer(cause);
+        asking.refusals.push({ peer: to, answer: readAnswer(cause) });
       });
     },
   };
@@ -107,10 +103,10 @@ function shim(message: Message): { pending_chan_id: Uint8Array } {
   return psbt_shim;
 }
 
-function refusalIn(sent: readonly Sent[]): Failure | null {
-  const refused = sent.find(({ refusal }) => refusal !== null && !refusal.retryable);
-  if (refused?.refusal == null) return null;
-  return new Failure('LND_REFUSED', `${refused.peer} ${meaningOf(refused.refusal.details)}`);
+/** The first word counts: the requests to the others end because ln-service takes them back. */
+function refusalIn({ refusals: [first] }: Asking): Failure | null {
+  if (first === undefined || first.answer.retryable) return null;
+  return new Failure('LND_REFUSED', `${first.peer} ${meaningOf(first.answer.details)}`);
 }
 
 /** In words of ours where we have them, beside the node's own. */
