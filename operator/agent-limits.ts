@@ -1,8 +1,7 @@
 /** What one agent and one payee may have in flight and in a day: hold invoices tie up what they please. Pure. */
-import { DAY_MS } from './apply.ts';
 import { type OperatorPolicy, rulesOf } from './operator-policy.ts';
 import type { ApiRefusal, Caller } from './pool-api.ts';
-import { type PoolState, payeeUsageOf, usageOf } from './pool-state.ts';
+import { DAY_MS, type PoolState, payeeUsageOf, usageOf, usedInDay } from './pool-state.ts';
 import { refuse } from './reasons.ts';
 
 /** In flight ends when the payee likes: asking again sooner is of no use. */
@@ -28,11 +27,10 @@ export function agentLimits(
     );
   }
   const usage = usageOf(state, caller.agentId);
-  const recent = usage.recent.filter((each) => each.atMs > nowMs - DAY_MS);
-  const spent = recent.reduce((sum, each) => sum + each.msat, 0n);
+  const { msat: spent, oldestAtMs } = usedInDay(usage, nowMs);
   const perDay = least(rules.perDayMsat, caller.perDayMsat);
   if (spent + amountMsat > perDay) {
-    const oldest = recent[0]?.atMs ?? nowMs;
+    const oldest = oldestAtMs ?? nowMs;
     return refuse('day_cap_exceeded', `${spent} msat of ${perDay} are used in this sliding day`, {
       retryAfterMs: Math.max(1, oldest + DAY_MS - nowMs),
     });

@@ -16,11 +16,9 @@ import {
   type Topup,
   topupKey,
   usageOf,
+  usedInDay,
   worstCaseMsat,
 } from './pool-state.ts';
-
-/** A sliding day. */
-export const DAY_MS = 24 * 60 * 60 * 1_000;
 
 export interface Fact {
   seq: number;
@@ -68,6 +66,10 @@ function applyEvent(state: PoolState, event: Exclude<PoolEvent, ChannelEvent>, f
     case 'mode-changed':
       state.mode = event.mode;
       state.modeWhy = event.why;
+      if (event.mode === 'open') acceptUnordered(state);
+      return;
+    case 'payments-unordered':
+      for (const hash of event.hashes) state.unordered.set(hash, 'seen');
       return;
     case 'credential-issued':
     case 'credential-revoked':
@@ -84,6 +86,11 @@ function applyEvent(state: PoolState, event: Exclude<PoolEvent, ChannelEvent>, f
     case 'capital-brought':
       return;
   }
+}
+
+/** Whoever unfreezes has looked: the same payments do not freeze again. */
+function acceptUnordered(state: PoolState): void {
+  for (const hash of state.unordered.keys()) state.unordered.set(hash, 'accepted');
 }
 
 /** From the oldest on, as far as they ran out: each is let go once. */
@@ -157,8 +164,10 @@ function countInFlight(state: PoolState, quote: Quote, by: 1 | -1, atMs: number)
   usage.inFlight += by;
   usage.inFlightMsat += BigInt(by) * worst;
   if (by === 1) {
-    usage.recent = usage.recent.filter((each) => each.atMs > atMs - DAY_MS);
+    const { msat, left } = usedInDay(usage, atMs);
+    usage.recent.splice(0, left);
     usage.recent.push({ atMs, quoteId: quote.quoteId, msat: quote.amountMsat });
+    usage.recentMsat = msat + quote.amountMsat;
   }
   state.usage.set(quote.agentId, usage);
   const payee = payeeUsageOf(state, quote.payee);
@@ -201,7 +210,10 @@ function finish(
 /** What failed moved nothing: it does not count in the day. */
 function forgetRecent(state: PoolState, { quote }: Payment): void {
   const usage = usageOf(state, quote.agentId);
-  usage.recent = usage.recent.filter((each) => each.quoteId !== quote.quoteId);
+  const at = usage.recent.findLastIndex((each) => each.quoteId === quote.quoteId);
+  if (at < 0) return;
+  usage.recent.splice(at, 1);
+  usage.recentMsat -= quote.amountMsat;
 }
 
 function applyTopup(

@@ -2,7 +2,6 @@
 import { v7 as uuidv7 } from 'uuid';
 import { Failure } from '../policies/failure.ts';
 import { msat } from '../policies/units.ts';
-import { DAY_MS } from './apply.ts';
 import { eventsAfter, logRecordsAfter } from './event-feed.ts';
 import { available } from './ledger/ledger.ts';
 import {
@@ -17,7 +16,7 @@ import { rulesOf } from './operator-policy.ts';
 import type { ApiRefusal, Caller, Page, PoolApi, Reply } from './pool-api.ts';
 import type { Quote } from './pool-event.ts';
 import { ownerOf } from './pool-owner.ts';
-import { type Payment, usageOf } from './pool-state.ts';
+import { type Payment, usageOf, usedInDay } from './pool-state.ts';
 import type * as wire from './protocol.ts';
 import { refuse } from './reasons.ts';
 import { receiptDocument } from './receipts/proof.ts';
@@ -195,7 +194,6 @@ async function prepaidOf(
   const state = engine.state();
   const rules = rulesOf(policy, agentId);
   const usage = usageOf(state, agentId);
-  const dayFrom = now() - DAY_MS;
   const own = [...state.topups.values()].filter((topup) => topup.agentId === agentId);
   const listed = own.slice(-TOPUPS_LISTED_MAX).toReversed();
   const topups: wire.TopupView[] = [];
@@ -210,9 +208,7 @@ async function prepaidOf(
     held_msats: heldMsat(state, agentId),
     balance_limit_msats: rules.balanceMsat,
     per_payment_limit_msats: rules.perPaymentMsat,
-    day_used_msats: usage.recent
-      .filter((each) => each.atMs > dayFrom)
-      .reduce((sum, each) => sum + each.msat, 0n),
+    day_used_msats: usedInDay(usage, now()).msat,
     day_limit_msats: rules.perDayMsat,
     in_flight: usage.inFlight,
     in_flight_limit: rules.inFlightMax,

@@ -55,9 +55,14 @@ export interface KnownCredential extends Credential {
 export interface Usage {
   inFlight: number;
   inFlightMsat: bigint;
-  /** Payments of the last day, oldest first: when, and amount. */
+  /** Payments of the last day, and older ones until the next is made, oldest first: when, and amount. */
   recent: { atMs: number; quoteId: string; msat: bigint }[];
+  /** Their sum. */
+  recentMsat: bigint;
 }
+
+/** A sliding day. */
+export const DAY_MS = 24 * 60 * 60 * 1_000;
 
 export type Mode = 'open' | 'frozen' | 'winding-down';
 
@@ -94,6 +99,8 @@ export interface PoolState {
   /** Receipt id to the entry that holds it. */
   receipts: Map<string, number>;
   updatesSeen: Map<string, bigint>;
+  /** Payment hashes of the node that nobody ordered here, and whether a person has looked at them. */
+  unordered: Map<string, 'seen' | 'accepted'>;
   ledger: Ledger;
   channels: Channels;
 }
@@ -125,6 +132,7 @@ export function emptyPool(): PoolState {
     payeeUsage: new Map(),
     receipts: new Map(),
     updatesSeen: new Map(),
+    unordered: new Map(),
     ledger: emptyLedger(),
     channels: emptyChannels(),
   };
@@ -142,7 +150,22 @@ export function topupKey(topup: { agentId: string; idempotencyKey: string }): st
 }
 
 export function usageOf(state: PoolState, agentId: string): Usage {
-  return state.usage.get(agentId) ?? { inFlight: 0, inFlightMsat: 0n, recent: [] };
+  return state.usage.get(agentId) ?? { inFlight: 0, inFlightMsat: 0n, recent: [], recentMsat: 0n };
+}
+
+/** What an agent has used in the sliding day that ends now. Only what has left the day is looked at one by one. */
+export function usedInDay(
+  { recent, recentMsat }: Usage,
+  nowMs: number,
+): { msat: bigint; oldestAtMs: number | null; left: number } {
+  let left = 0;
+  let msat = recentMsat;
+  for (const each of recent) {
+    if (each.atMs > nowMs - DAY_MS) return { msat, oldestAtMs: each.atMs, left };
+    msat -= each.msat;
+    left += 1;
+  }
+  return { msat, oldestAtMs: null, left };
 }
 
 export function payeeUsageOf(
