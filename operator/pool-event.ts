@@ -172,6 +172,11 @@ export const poolEvent = z.discriminatedUnion('kind', [
     height: z.int().min(0),
     updates: z.array(z.strictObject({ outpoint, count: digits })).max(2_000),
   }),
+  /** Payments of the node that nobody ordered here; a person who unfreezes has looked at them. */
+  z.strictObject({
+    kind: z.literal('payments-unordered'),
+    hashes: z.array(hex32).min(1).max(1_000),
+  }),
   z.strictObject({ kind: z.literal('alarm'), code: z.string().max(64), detail: shortText }),
   z.strictObject({
     kind: z.literal('capital-brought'),

@@ -3,7 +3,7 @@
  * node whose channels are older than what we saw, stops dispatch until a person has looked.
  */
 import { Failure } from '../policies/failure.ts';
-import { type Decision, nothing, plainNews } from './decision.ts';
+import { type Decision, type News, nothing, plainNews } from './decision.ts';
 import type { Engine } from './engine.ts';
 import type { Channel, ListedPayment, Payer } from './lightning.ts';
 import type { NodeWatch } from './node-watch.ts';
@@ -43,19 +43,26 @@ export async function reconcileOnce(
     for (const listed of page) {
       if (listed.createdAtMs < sinceMs) continue;
       if (await matchedTo(engine, listed)) matched += 1;
-      else unknown.push(listed.paymentHash);
+      else if (engine.state().unordered.get(listed.paymentHash) !== 'accepted') {
+        unknown.push(listed.paymentHash);
+      }
     }
   }
-  const [first] = unknown;
-  if (first !== undefined) {
-    await engine.act((state) =>
-      frozenFor(
-        state,
-        `the node made ${unknown.length} payments that we did not order, ${first} among them`,
-      ),
-    );
-  }
+  if (unknown.length > 0) await engine.act((state) => decideUnordered(state, unknown));
   return { matched, unknown };
+}
+
+/** Hashes in one entry. */
+const UNORDERED_MAX = 1_000;
+
+/** Writes down what nobody ordered, and freezes; a person who unfreezes accepts exactly these. Pure. */
+export function decideUnordered(state: PoolState, hashes: readonly string[]): Decision<null> {
+  const unseen = hashes.filter((hash) => !state.unordered.has(hash)).slice(0, UNORDERED_MAX);
+  const [first = ''] = hashes;
+  const why = `the node made ${hashes.length} payments that we did not order, ${first} among them`;
+  const seen: News[] =
+    unseen.length === 0 ? [] : [plainNews({ kind: 'payments-unordered', hashes: unseen })];
+  return { news: [...seen, ...frozenFor(state, why).news], answer: null };
 }
 
 async function matchedTo(

@@ -1,5 +1,6 @@
 /** A payment on the pool's core settles once, whatever the node says, says late, or does not say. */
 import { describe, expect, test } from 'vitest';
+import { decideMode } from '../operator/credential-decision.ts';
 import { msat } from '../policies/units.ts';
 import { hashOf, outsideInvoice, preimageOf } from './fake-node.ts';
 import { comparable, poolDesk, refusalOf } from './pool-desk.ts';
@@ -198,5 +199,11 @@ describe('what is not known', () => {
     await desk.open();
     expect(desk.pool.engine.state().mode).toBe('frozen');
     expect(desk.pool.engine.state().modeWhy).toContain(hash);
+    // Whoever unfreezes has looked: the same payment does not freeze again.
+    await desk.pool.engine.act((state, nowMs) =>
+      decideMode(state, nowMs, { mode: 'open', why: 'looked', by: 'olga' }),
+    );
+    await desk.reopen();
+    expect(desk.pool.engine.state().mode).toBe('open');
   });
 });
