@@ -21,6 +21,9 @@ const KEY_DIGITS = 12;
 /** Sorts after every entry. Written with them, it shows a batch of which only a part is left. */
 const HEAD_KEY = 'head';
 
+/** Read ahead of who reads many: the default of 16 KB would be a wait for every few entries. */
+const READ_AHEAD = { highWaterMarkBytes: 256 * 1024 };
+
 /** An empty database, closed again, in a folder that is there. */
 export async function makeDatabase(location: string): Promise<void> {
   const db = new Level(location, { createIfMissing: true, errorIfExists: true });
@@ -89,7 +92,8 @@ export async function checkedHead(db: Level, told: Head, from: Head): Promise<He
   let atTold = told.seq === from.seq ? from : null;
   try {
     if (from.seq > 0) requireEntry(await db.get(keyOf(from.seq)), from);
-    for await (const [key, value] of db.iterator({ gt: from.seq === 0 ? '' : keyOf(from.seq) })) {
+    const after = from.seq === 0 ? '' : keyOf(from.seq);
+    for await (const [key, value] of db.iterator({ gt: after, ...READ_AHEAD })) {
       if (key === HEAD_KEY) {
         stored = parseHead(value);
         continue;
@@ -133,7 +137,13 @@ export async function readPage(
   const entriesMax = Math.min(limit, PAGE_ENTRIES_MAX);
   const page: JournalEntry[] = [];
   let chars = 0;
-  for await (const { entry, text } of chainAfter(db, afterSeq, head)) {
+  // One more than asked for: the entry before says what the first must continue.
+  const range = { gte: keyOf(afterSeq), lte: keyOf(head.seq), limit: entriesMax + 1 };
+  for await (const { entry, text } of chainAfter(
+    db.values({ ...range, ...READ_AHEAD }),
+    afterSeq,
+    head,
+  )) {
     page.push(entry);
     chars += text.length;
     if (page.length >= entriesMax || chars >= PAGE_CHARS_MAX) break;
@@ -142,13 +152,12 @@ export async function readPage(
 }
 
 async function* chainAfter(
-  db: Level,
+  texts: AsyncIterable<string>,
   afterSeq: number,
   head: Head,
 ): AsyncGenerator<{ entry: JournalEntry; text: string }> {
   let at = afterSeq === 0 ? GENESIS : null;
-  // From `afterSeq`, not from the next: that entry says what the next one must continue.
-  for await (const text of db.values({ gte: keyOf(afterSeq), lte: keyOf(head.seq) })) {
+  for await (const text of texts) {
     if (at === null) {
       at = headOf(storedAfter(beforeOf({ seq: afterSeq }, text), text));
       continue;
