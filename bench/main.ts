@@ -1,8 +1,11 @@
-/** `npm run bench -- sign|build`: speeds beside the node's and a bare library's, in one run. */
+/** `npm run bench -- sign|build|pay|receipts|restart`: speeds beside a peer's, in one run. */
 import { Command } from 'commander';
 import { printJson, printLine, printTable } from '../console/print.ts';
 import { type BuildRow, benchBuild } from './build.ts';
 import { msText, ratioText } from './measure.ts';
+import { printReceipts, printRestart } from './pool-tables.ts';
+import { benchReceipts } from './receipts.ts';
+import { benchRestart, restartOnce } from './restart.ts';
 import { benchSign, type SignRow, STAGES } from './sign.ts';
 
 const SIZES = '1,10,100,500';
@@ -35,6 +38,41 @@ program
     if (options.json === true) printJson({ bench: 'build', unit: 'ms', rows: [row] });
     else printBuild(row);
   });
+
+program
+  .command('receipts')
+  .description('durable receipts a second, beside single synced writes of LevelDB and PostgreSQL')
+  .option('--seconds <n>', 'of each measurement', '10')
+  .option('--callers <n>', 'that ask at once at saturation', '256')
+  .option('--rate <n>', 'offered a second', '2000')
+  .option('--json', 'one JSON value on stdout')
+  .action(async (options: { seconds: string; callers: string; rate: string; json?: boolean }) => {
+    const of = {
+      seconds: whole(options.seconds),
+      callers: whole(options.callers),
+      perSecond: whole(options.rate),
+    };
+    const rows = await benchReceipts(of);
+    if (options.json === true) printJson({ bench: 'receipts', ...of, rows });
+    else printReceipts(of, rows);
+  });
+
+program
+  .command('restart')
+  .description('a start from a checkpoint, beside one from all entries')
+  .option('--entries <list>', 'numbers of entries, by comma', '100000,1000000')
+  .option('--runs <n>', 'starts of each; the middle one counts', '3')
+  .option('--json', 'one JSON value on stdout')
+  .action(async (options: { entries: string; runs: string; json?: boolean }) => {
+    const sizes = options.entries.split(',').map((text) => whole(text));
+    const rows = await benchRestart(sizes, whole(options.runs));
+    if (options.json === true) printJson({ bench: 'restart', rows });
+    else printRestart(rows);
+  });
+
+program.command('restart-once <dir> <how>', { hidden: true }).action(async (dir: string, how) => {
+  printJson(await restartOnce(dir, String(how)));
+});
 
 await program.parseAsync();
 
@@ -95,6 +133,6 @@ function printBuild(row: BuildRow): void {
 
 function whole(text: string): number {
   const value = Number.parseInt(text, 10);
-  if (!/^[1-9][0-9]{0,4}$/.test(text)) throw new Error(`${text} is not a number from 1`);
+  if (!/^[1-9][0-9]{0,6}$/.test(text)) throw new Error(`${text} is not a number from 1`);
   return value;
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Compares speeds in one run: npm run bench -- sign|build [--json] [--inputs 1,10,100,500] [--runs 7].
+# Compares speeds in one run: npm run bench -- sign|build|pay|receipts|restart [--json]; --help of each says more.
 # Only ratios of one run mean anything: machines differ, and so do moments of one machine.
 set -euo pipefail
 cd "$(dirname "$0")/.."
