@@ -18,7 +18,7 @@ import {
 } from './close-steps.ts';
 
 /** Below it nothing relays (policy/policy.h, DEFAULT_MIN_RELAY_TX_FEE). */
-const RELAY_FEERATE = feerate(1_000n);
+const RELAY_FEERATE = feerate(2_000n);
 
 export interface NodeLists {
   channels: readonly Channel[];
