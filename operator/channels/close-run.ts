@@ -17,7 +17,7 @@ import {
   quorumsWord,
 } from './close-steps.ts';
 
-/** Below it nothing relays (policy/policy.h, DEFAULT_MIN_RELAY_TX_FEE). */
+/** The least that LND takes: 253 sat/kw (chainfee/rates.go, FeePerKwFloor) in whole sat per vbyte. */
 const RELAY_FEERATE = feerate(2_000n);
 
 export interface NodeLists {
