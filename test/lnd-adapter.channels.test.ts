@@ -1,10 +1,10 @@
 /** Channels at a scripted LND: opened all or none, never published by the node, closed and accepted by rules. */
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { openChannelManager } from '../operator/adapters/lnd/channel-manager.ts';
 import type { ChannelManager, ChannelOrder } from '../operator/lightning.ts';
 import { feerate, msat, sat } from '../policies/units.ts';
 import { NODE_KEY } from './lnd-messages.ts';
-import { scriptedHands } from './scripted-hands.ts';
+import { arrived, scriptedHands } from './scripted-hands.ts';
 import { METHOD, type Message, type Script, type ScriptedCall } from './scripted-lnd.ts';
 
 const hands = scriptedHands();
@@ -125,6 +125,25 @@ test.each([
     expect([...new Set(cancelled)].toSorted()).toEqual(ids.toSorted());
   },
 );
+
+test('where one peer is silent, all requests are taken back in time', async () => {
+  peers({ [PEERS[0]]: funded, [PEERS[1]]: () => undefined });
+  const taken = hands.lnd().requests(METHOD.funding).length;
+  hands.lnd().on(METHOD.funding, (call) => call.send({}));
+  const before = hands.lnd().requests(METHOD.openChannel).length;
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] });
+  try {
+    const opening = manager()
+      .openChannels([order(PEERS[0]), order(PEERS[1])])
+      .catch((cause: unknown) => cause);
+    await arrived(hands.lnd(), METHOD.openChannel, before + 2);
+    await vi.advanceTimersByTimeAsync(60_000);
+    await arrived(hands.lnd(), METHOD.funding, taken + 2);
+    expect(await opening).toMatchObject({ code: 'LND_UNREACHABLE' });
+  } finally {
+    vi.useRealTimers();
+  }
+});
 
 test('a node that goes away while it opens is not a refusal of the peer', async () => {
   peers({ [PEERS[0]]: (call) => call.fail(UNAVAILABLE, 'gone') });

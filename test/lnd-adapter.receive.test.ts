@@ -229,6 +229,16 @@ test('LN-21 the very first settlement of a node is heard while it happens', asyn
   expect(await reader.over).toBe('stopped');
 });
 
+test('LN-21 who has no cursor yet is told what was settled before', async () => {
+  const node = settlingNode();
+  for (const index of [1, 2, 3]) node.settle(index);
+  const reader = reading(0);
+  // What has the very first index was settled before anybody listened: it is found by looking it up.
+  expect(await reader.indexes(2)).toEqual([2, 3]);
+  node.end();
+  await reader.over;
+});
+
 test('LN-21 a cursor never goes back: an invoice that opens carries none', async () => {
   const node = settlingNode();
   const reader = reading(1);

@@ -143,4 +143,3 @@ export function invoiceMessage(wish: InvoiceMessage) {
     is_amp: false,
   };
 }
-
