@@ -76,6 +76,9 @@ export type PayFailure =
   | 'cancelled'
   | 'error';
 
+/** No order and no question has a route fee above this, whatever anybody allows: 0.01 BTC. */
+export const ROUTE_FEE_MSAT_MAX = 1_000_000_000n;
+
 /** One order to pay. All bounds are set by the caller: there is no default for money. */
 export interface PayOrder {
   request: string;

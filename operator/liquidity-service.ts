@@ -18,6 +18,7 @@ import { wireInteger } from './protocol.ts';
 import {
   decideQuote,
   earlyQuoteRefusal,
+  feesOf,
   type NodeFacts,
   type QuoteAsk,
   replayedQuote,
@@ -286,7 +287,9 @@ async function factsFor(
       }),
     };
   }
-  const { invoice, maxFeeMsat } = ask;
+  const { invoice } = ask;
+  // What the caller allows may be beyond any fee; asked for is what could be paid.
+  const maxFeeMsat = feesOf(ask, policy).routeFeeCapMsat;
   const inside = invoice.payee === nodeKey;
   const amountMsat = invoice.amountMsat ?? msat(0n);
   return {

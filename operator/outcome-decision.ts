@@ -1,5 +1,6 @@
 /** What a payment's outcome does to the books. Only an explicit terminal answer of the node comes here. Pure. */
 import { invariant } from '../policies/failure.ts';
+import { textUpTo } from '../policies/text.ts';
 import { type Msat, msat } from '../policies/units.ts';
 import { type Decision, type News, nothing, plainNews } from './decision.ts';
 import type { PayOutcome } from './lightning.ts';
@@ -99,7 +100,7 @@ function failed(
     quoteId: quote.quoteId,
     paymentHash: quote.paymentHash,
     why: outcome.why,
-    detail: outcome.detail.slice(0, 300),
+    detail: textUpTo(outcome.detail, 300),
   };
   const ended = {
     ...payment,
@@ -145,7 +146,7 @@ function settledLate(state: PoolState, nowMs: number, payment: Payment, outcome:
 
 /** Says it aloud and stops sending. */
 export function alarmed(detail: string): News[] {
-  const text = detail.slice(0, 300);
+  const text = textUpTo(detail, 300);
   return [
     plainNews({ kind: 'alarm', code: 'books_and_node_differ', detail: text }),
     plainNews({ kind: 'mode-changed', mode: 'frozen', why: text, by: 'operator' }),

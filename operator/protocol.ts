@@ -8,6 +8,7 @@
 import { z } from 'zod';
 import { invariant } from '../policies/failure.ts';
 import { hex32 } from '../policies/intent.ts';
+import { isWholeText } from '../policies/text.ts';
 import { URGENCIES } from './operator-policy.ts';
 
 /** Largest request body, and largest `policy_context` in it. */
@@ -80,6 +81,10 @@ const policyContext = jsonObject.superRefine((value, context) => {
   }
 });
 
+/** UTF-16 and UTF-8 sort such keys differently, and so would hashes over them. */
+const BEYOND_BASIC_PLANE = /[\ud800-\udfff]/;
+const KEY_RULE = 'must hold no character beyond U+FFFF in a key';
+
 function contextProblem(
   value: unknown,
   path: (string | number)[],
@@ -88,8 +93,12 @@ function contextProblem(
   if (typeof value === 'number' && !Number.isSafeInteger(value)) {
     return { message: 'must be an integer up to 2^53-1; put other numbers into text', path };
   }
+  if (typeof value === 'string' && !isWholeText(value)) {
+    return { message: 'must not hold half of a character', path };
+  }
   if (typeof value !== 'object' || value === null) return null;
   for (const [key, member] of Object.entries(value)) {
+    if (BEYOND_BASIC_PLANE.test(key)) return { message: KEY_RULE, path: [...path, key] };
     const problem = contextProblem(member, [...path, key]);
     if (problem !== null) return problem;
   }
@@ -100,7 +109,7 @@ const id = z.string().regex(/^[a-zA-Z0-9_-]{1,64}$/, 'must be a-z, A-Z, 0-9, _ a
 const printable = z
   .string()
   .min(1)
-  .regex(/^[^\p{Cc}]*$/u, 'must hold no control character');
+  .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'must hold no control character and no half of a character');
 const callerText = printable.max(200);
 const idempotencyKey = printable
   .max(256)

@@ -3,7 +3,7 @@ import { type Msat, msat, ppmOfCeil } from '../policies/units.ts';
 import { agentLimits, payeeLimits } from './agent-limits.ts';
 import { type Decision, nothing, plainNews, type Refused } from './decision.ts';
 import { available } from './ledger/ledger.ts';
-import type { Invoice, RouteEstimate } from './lightning.ts';
+import { type Invoice, ROUTE_FEE_MSAT_MAX, type RouteEstimate } from './lightning.ts';
 import { type OperatorPolicy, rulesOf, type Urgency } from './operator-policy.ts';
 import type { ApiRefusal, Caller } from './pool-api.ts';
 import type { Quote } from './pool-event.ts';
@@ -114,7 +114,7 @@ function quoteRefusal(
     earlyQuoteRefusal(state, nowMs, asked) ??
     limitRefusal(state, nowMs, of) ??
     routeRefusal(facts) ??
-    outboundRefusal(state, nowMs, ask, facts)
+    outboundRefusal(state, nowMs, of)
   );
 }
 
@@ -283,11 +283,10 @@ function routeRefusal({ estimate }: NodeFacts): ApiRefusal | null {
 function outboundRefusal(
   state: PoolState,
   nowMs: number,
-  ask: QuoteAsk,
-  facts: NodeFacts,
+  { ask, policy, facts }: { ask: QuoteAsk; policy: OperatorPolicy; facts: NodeFacts },
 ): ApiRefusal | null {
   if (facts.estimate === 'inside') return null;
-  const need = (ask.invoice.amountMsat ?? 0n) + ask.maxFeeMsat;
+  const need = (ask.invoice.amountMsat ?? 0n) + feesOf(ask, policy).routeFeeCapMsat;
   if (need > facts.outboundMsat) {
     return refuse('outbound_too_low', `our channels can send ${facts.outboundMsat} msat`, {
       retryAfterMs: 60_000,
@@ -321,8 +320,8 @@ function outboundHeld(
   return { heldMsat, soonest };
 }
 
-/** The caller's cap bounds both fees; the pool's own bound and the service fee come off first. */
-function feesOf(
+/** The caller's cap bounds both fees; the pool's own bounds and the service fee come off first. */
+export function feesOf(
   ask: QuoteAsk,
   policy: OperatorPolicy,
 ): { routeFeeCapMsat: Msat; serviceFeeMsat: Msat } {
@@ -331,7 +330,8 @@ function feesOf(
   const serviceFeeMsat =
     ask.purpose === 'withdraw' ? msat(0n) : msat(baseMsat + ppmOfCeil(amount, ratePpm));
   const { maxFeeBaseMsat, maxFeePpm } = policy.pay;
-  const ours = maxFeeBaseMsat + ppmOfCeil(amount, maxFeePpm);
+  const allowed = maxFeeBaseMsat + ppmOfCeil(amount, maxFeePpm);
+  const ours = allowed < ROUTE_FEE_MSAT_MAX ? allowed : ROUTE_FEE_MSAT_MAX;
   const left = ask.maxFeeMsat > serviceFeeMsat ? ask.maxFeeMsat - serviceFeeMsat : 0n;
   return { routeFeeCapMsat: msat(left < ours ? left : ours), serviceFeeMsat };
 }

@@ -1,4 +1,5 @@
 /** A refusal that is kept: an event with a receipt, so that a caller can prove that it was told no. Pure. */
+import { textUpTo } from '../policies/text.ts';
 import type { Decision, Refused } from './decision.ts';
 import type { ApiRefusal, Caller } from './pool-api.ts';
 import type { PoolState } from './pool-state.ts';
@@ -25,7 +26,7 @@ export function refusedNews(
     agentId: caller.agentId,
     credentialId: caller.credentialId,
     reasonCode: refusal.reasonCode,
-    message: refusal.message.slice(0, 500),
+    message: textUpTo(refusal.message, 500),
     field: refusal.field,
     quoteId,
     idempotencyKeySha256: idempotencyKey === null ? null : canonicalSha256(idempotencyKey),

@@ -3,6 +3,7 @@
  * two values, no deep nesting. `35000.0` is refused although JavaScript reads it as 35000, because others hash it differently.
  */
 import { parse } from 'lossless-json';
+import { isWholeText } from '../../policies/text.ts';
 import type { ApiRefusal } from '../pool-api.ts';
 import { NESTING_MAX } from '../protocol.ts';
 import { refuse } from '../reasons.ts';
@@ -13,6 +14,8 @@ export type JsonRead = { is: 'ok'; value: unknown } | { is: 'refused'; refusal: 
 const FIELD_CHARS_MAX = 64;
 /** A whole body may nest its `policy_context` one deeper. */
 const DEPTH_MAX = NESTING_MAX + 2;
+/** Such text has no UTF-8: no log can hold it, and others cannot hash it. */
+const NOT_WHOLE = 'holds half of a character';
 const INTEGER = /^-?(0|[1-9][0-9]{0,15})$/;
 
 /** Stands where a number stood that is no integer. */
@@ -44,7 +47,7 @@ export function fieldName(path: readonly PropertyKey[]): string {
 }
 
 export function printable(text: string): string {
-  return text.replaceAll(/[\p{Cc}\p{Cf}\p{Cs}]/gu, ' ').slice(0, FIELD_CHARS_MAX);
+  return text.slice(0, FIELD_CHARS_MAX).replaceAll(/[\p{Cc}\p{Cf}\p{Cs}]/gu, ' ');
 }
 
 function refused(message: string): JsonRead {
@@ -79,8 +82,10 @@ function firstWrong(value: unknown, path: string[]): { path: string[]; rule: str
   if (value instanceof NotAnInteger) {
     return { path, rule: `must be an integer up to 2^53-1, not ${printable(value.text)}` };
   }
+  if (typeof value === 'string' && !isWholeText(value)) return { path, rule: NOT_WHOLE };
   if (typeof value !== 'object' || value === null) return null;
   for (const [key, member] of Object.entries(value)) {
+    if (!isWholeText(key)) return { path: [...path, key], rule: NOT_WHOLE };
     // Readers differ on what it means, so do hashes over it.
     if (key === '__proto__') return { path: [...path, key], rule: 'is no name for a field' };
     const wrong = firstWrong(member, [...path, key]);

@@ -4,6 +4,7 @@
  */
 import { initTRPC, type TRPCError } from '@trpc/server';
 import { ZodError } from 'zod';
+import { isWholeText } from '../../policies/text.ts';
 import type { Action, ApiRefusal, Caller, PoolApi, Reply } from '../pool-api.ts';
 import {
   byPaymentHash,
@@ -117,7 +118,9 @@ function named(input: unknown): { quoteId: string | null; idempotencyKey: string
   const of = (key: 'quote_id' | 'idempotency_key', charsMax: number): string | null => {
     if (typeof input !== 'object' || input === null) return null;
     const value = (input as Record<string, unknown>)[key];
-    return typeof value === 'string' && value.length <= charsMax ? value : null;
+    return typeof value === 'string' && value.length <= charsMax && isWholeText(value)
+      ? value
+      : null;
   };
   return { quoteId: of('quote_id', 64), idempotencyKey: of('idempotency_key', 256) };
 }

@@ -7,6 +7,7 @@ import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
 import { RawTx } from '@scure/btc-signer/script.js';
 import { invariant } from '../../policies/failure.ts';
 import type { Proposal } from '../../policies/proposal.ts';
+import { textUpTo } from '../../policies/text.ts';
 import type { Treasury } from '../../policies/treasury.ts';
 import { outputsOfTx } from '../../policies/tx-outputs.ts';
 import { type Sat, sat } from '../../policies/units.ts';
@@ -41,7 +42,7 @@ export async function giveUp(
     kind: 'channel-batch-aborting',
     batchId,
     why,
-    detail: detail.slice(0, 300),
+    detail: textUpTo(detail, 300),
     route: abortRoute(batch, listed),
   });
 }

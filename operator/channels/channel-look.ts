@@ -2,6 +2,7 @@
  * What one look at the node means: channels that opened, that close, that are closed, each written down once
  * with its postings. One piece of news at a time, since the next may depend on it. Pure.
  */
+import { textUpTo } from '../../policies/text.ts';
 import { type Sat, sat } from '../../policies/units.ts';
 import { type News, plainNews } from '../decision.ts';
 import { railTotals } from '../ledger/rail-rows.ts';
@@ -143,7 +144,7 @@ function aboutOpened(
 /** A pool that winds down stays so: that is stricter already. */
 export function freezeNews(state: PoolState, why: string): readonly News[] {
   return state.mode === 'open'
-    ? [plainNews({ kind: 'mode-changed', mode: 'frozen', why: why.slice(0, 300), by: 'pool' })]
+    ? [plainNews({ kind: 'mode-changed', mode: 'frozen', why: textUpTo(why, 300), by: 'pool' })]
     : [];
 }
 

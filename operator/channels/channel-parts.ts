@@ -3,6 +3,7 @@ import type { PoolService } from '../../coordinator/pool-protocol.ts';
 import { Failure, type FailureCode } from '../../policies/failure.ts';
 import type { NetworkName } from '../../policies/intent.ts';
 import type { ChannelsPending } from '../../policies/proposal.ts';
+import { textUpTo } from '../../policies/text.ts';
 import type { ChainPort } from '../chain.ts';
 import type { CrashPoint } from '../crash-at.ts';
 import type { Decide, News } from '../decision.ts';
@@ -93,7 +94,7 @@ export async function unlessRefused<T>(asked: Promise<T>): Promise<T | null> {
 /** Short enough for the log, and one line. */
 export function detailOf(cause: unknown): string {
   const text = cause instanceof Failure ? cause.message : 'an unexpected answer';
-  return text.slice(0, 300);
+  return textUpTo(text, 300);
 }
 
 /** Work that must not run beside other work of its kind: commands and the watch take turns. */

@@ -3,6 +3,7 @@
  * it did not answer is looked up before it is asked again.
  */
 import { Failure } from '../../policies/failure.ts';
+import { textUpTo } from '../../policies/text.ts';
 import { type FeeRate, feerate } from '../../policies/units.ts';
 import { plainNews } from '../decision.ts';
 import type { Channel, ClosedChannel, CloseOutcome, PendingChannel } from '../lightning.ts';
@@ -106,7 +107,7 @@ async function start(parts: ChannelParts, close: Close, attempt: number): Promis
     attempt,
     outcome: outcome.is,
     why,
-    detail: outcome.detail.slice(0, 300),
+    detail: textUpTo(outcome.detail, 300),
   });
 }
 

@@ -22,7 +22,7 @@ import { estimated } from './estimate.ts';
 import { tapped } from './guard.ts';
 import { readInvoice } from './invoice.ts';
 import { channelNumber, listedOf, outcomeOf, rawPayment, unknown } from './payment.ts';
-import { lintPayment, type Message, type PaymentTerms } from './request-lint.ts';
+import { CLTV_LIMIT_MAX, lintPayment, type Message, type PaymentTerms } from './request-lint.ts';
 
 /** A look-up is answered at once, or the node is away. */
 const LOOK_UP_MS = 10_000;
@@ -138,13 +138,16 @@ function termsOf(order: PayOrder): PaymentTerms {
 }
 
 /**
- * A height that has passed meanwhile makes the library send no limit at all: that is no bug of ours and stops
- * this payment only. Whatever else is wrong with the message stops the process.
+ * A height that has passed meanwhile makes the library send no limit at all, and a node that went back in the
+ * chain counts more blocks up to it: neither is a bug of ours, and both stop this payment only. Whatever else is wrong with the message stops the process.
  */
 function refusedBefore(message: Message, terms: PaymentTerms): Failure | BrokenInvariant | null {
   const cltv = message['cltv_limit'];
   if (typeof cltv !== 'number' || cltv < 1) {
     return new Failure('NOT_READY', 'the height that this payment may be locked until has passed');
+  }
+  if (cltv > CLTV_LIMIT_MAX) {
+    return new Failure('NOT_READY', 'the node is further behind the chain than it was');
   }
   const problems = lintPayment(message, terms);
   return problems.length === 0

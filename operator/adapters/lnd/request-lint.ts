@@ -3,10 +3,10 @@
  * adds a field is caught here, and a method that is not listed is never called. Pure.
  */
 
+import { ROUTE_FEE_MSAT_MAX } from '../../lightning.ts';
+
 /** Blocks a payment may be locked for at most: LND's own limit (routing, max-cltv-expiry), two weeks. */
-const CLTV_LIMIT_MAX = 2_016;
-/** No fee of one payment is above this, whatever it was told: 0.01 BTC. */
-const FEE_LIMIT_MSAT_MAX = 1_000_000_000n;
+export const CLTV_LIMIT_MAX = 2_016;
 const PARTS_MAX = 64;
 const PATHFINDING_S_MAX = 600;
 const INVOICE_EXPIRY_S_MAX = 7 * 24 * 3_600;
@@ -209,7 +209,7 @@ function unless(holds: boolean, problem: string): string[] {
 }
 
 function feeLimited(value: unknown): boolean {
-  return given(value) && big(value) >= 0n && big(value) <= FEE_LIMIT_MSAT_MAX;
+  return given(value) && big(value) >= 0n && big(value) <= ROUTE_FEE_MSAT_MAX;
 }
 
 function given(value: unknown): boolean {
