@@ -1,6 +1,7 @@
 /** `weir coordinator …`: the commands; all but `init` and `run` speak to `run` over its socket. */
 import { randomBytes } from 'node:crypto';
 import { Command } from 'commander';
+import { type Answered, printAnswer } from '../console/answer.ts';
 import { ending } from '../console/command-end.ts';
 import { readPassphrase } from '../custody/passphrase.ts';
 import { openSealedFile } from '../custody/sealed-file.ts';
@@ -11,13 +12,7 @@ import { approvalBody } from '../policies/proposal.ts';
 import { signStatement } from '../policies/statement.ts';
 import { countOf, jsonOf, labelOf } from './command-arguments.ts';
 import { initCommand, runCommand } from './init-command.ts';
-import {
-  type Answered,
-  ask,
-  type CommandOptions,
-  folderOf,
-  printAnswer,
-} from './operator-client.ts';
+import { ask, type CommandOptions, folderOf } from './operator-client.ts';
 import { operatorKeyFile } from './operator-key.ts';
 import { cancelCommand, proposeCommand } from './propose-command.ts';
 

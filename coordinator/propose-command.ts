@@ -1,6 +1,7 @@
 /** `weir coordinator propose …` and `cancel`. */
 import { Command } from 'commander';
 import { z } from 'zod';
+import { printAnswer } from '../console/answer.ts';
 import { ending } from '../console/command-end.ts';
 import { toWire } from '../policies/canonical-json.ts';
 import { type AuthorizationIntent, lpRegistration } from '../policies/intent.ts';
@@ -15,7 +16,7 @@ import {
   labelOf,
   textOf,
 } from './command-arguments.ts';
-import { ask, type CommandOptions, printAnswer } from './operator-client.ts';
+import { ask, type CommandOptions } from './operator-client.ts';
 import type { SpendRequest } from './propose.ts';
 
 interface ProposeFlags extends CommandOptions {

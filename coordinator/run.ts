@@ -5,7 +5,8 @@ import path from 'node:path';
 import { TRPCError } from '@trpc/server';
 import { printJson, printNote } from '../console/print.ts';
 import { openJournal } from '../journal/level-journal.ts';
-import { BrokenInvariant, Failure } from '../policies/failure.ts';
+import { Failure } from '../policies/failure.ts';
+import { lastWord, watched } from '../transport/last-word.ts';
 import { type ReadRequest, type Serving, serveHttp, serveUnix } from '../transport/trpc-server.ts';
 import { bitcoindChain } from './adapters/bitcoind.ts';
 import type { Chain } from './chain.ts';
@@ -190,33 +191,4 @@ async function chainOf(config: CoordinatorConfig, log: TreasuryLog): Promise<Cha
     printNote(`bitcoind does not answer yet: ${cause.message}`);
   }
   return chain;
-}
-
-/** The first thing that ends the process, as a promise that only ever rejects. */
-function lastWord(): { fatal: (cause: unknown) => void; failed: Promise<never> } {
-  const ends = new AbortController();
-  const failed = new Promise<never>((_, reject) => {
-    ends.signal.addEventListener('abort', () => reject(ends.signal.reason as Error));
-  });
-  // Nobody may be waiting yet.
-  failed.catch(() => undefined);
-  return { fatal: (cause) => ends.abort(cause), failed };
-}
-
-/** The same service; a broken invariant in a call ends the process, not only the call. */
-function watched<S extends object>(service: S, fatal: (cause: unknown) => void): S {
-  return new Proxy(service, {
-    get(target, name, receiver): unknown {
-      const member: unknown = Reflect.get(target, name, receiver);
-      if (typeof member !== 'function') return member;
-      return async (...args: unknown[]): Promise<unknown> => {
-        try {
-          return (await Reflect.apply(member, target, args)) as unknown;
-        } catch (cause) {
-          if (cause instanceof BrokenInvariant) fatal(cause);
-          throw cause;
-        }
-      };
-    },
-  });
 }

@@ -1,8 +1,9 @@
 /** `weir operator agents …`: credentials of callers, issued and revoked. */
 import { Command } from 'commander';
+import { printAnswer } from '../console/answer.ts';
 import { ending } from '../console/command-end.ts';
 import { Failure } from '../policies/failure.ts';
-import { ask, type CommandOptions, printAnswer } from './admin-client.ts';
+import { ask, type CommandOptions } from './admin-client.ts';
 import { credentialAsk } from './admin-protocol.ts';
 
 interface IssueFlags extends CommandOptions {

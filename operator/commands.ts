@@ -1,8 +1,9 @@
 /** `weir operator …`: the commands; all but `init`, `run`, `keys` and `policy` speak to `run` over its socket. */
 import { Command } from 'commander';
+import { type Answered, printAnswer } from '../console/answer.ts';
 import { ending } from '../console/command-end.ts';
 import { Failure } from '../policies/failure.ts';
-import { type Answered, ask, type CommandOptions, printAnswer } from './admin-client.ts';
+import { ask, type CommandOptions } from './admin-client.ts';
 import { agentsCommand } from './agents-command.ts';
 import { channelsCommands } from './channels/channel-commands.ts';
 import { modeCommands } from './mode-commands.ts';

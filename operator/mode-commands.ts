@@ -1,8 +1,9 @@
 /** `weir operator freeze | unfreeze | wind-down | capital`: what only a person decides. */
 import { Command } from 'commander';
+import { printAnswer } from '../console/answer.ts';
 import { ending } from '../console/command-end.ts';
 import { Failure } from '../policies/failure.ts';
-import { ask, type CommandOptions, printAnswer } from './admin-client.ts';
+import { ask, type CommandOptions } from './admin-client.ts';
 
 interface ModeFlags extends CommandOptions {
   why: string;

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { setTimeout as after } from 'node:timers/promises';
 import { printJson, printNote } from '../console/print.ts';
 import { BrokenInvariant, Failure } from '../policies/failure.ts';
+import { lastWord, watched } from '../transport/last-word.ts';
 import { type Serving, serveUnix } from '../transport/trpc-server.ts';
 import { lndRoles } from './adapters/lnd/roles.ts';
 import { ADMIN_BODY_BYTES_MAX, type AdminContext, adminRouter } from './admin-protocol.ts';
@@ -259,33 +260,4 @@ function hostPort(text: string): { host: string; port: number } {
 /** Ends at once, and without an error, when the signal says so. */
 async function sleeping(ms: number, signal: AbortSignal): Promise<void> {
   await after(ms, undefined, { signal, ref: true }).catch(() => undefined);
-}
-
-/** The first thing that ends the process, as a promise that only ever rejects. */
-function lastWord(): { fatal: (cause: unknown) => void; failed: Promise<never> } {
-  const ends = new AbortController();
-  const failed = new Promise<never>((_, reject) => {
-    ends.signal.addEventListener('abort', () => reject(ends.signal.reason as Error));
-  });
-  // Nobody may be waiting yet.
-  failed.catch(() => undefined);
-  return { fatal: (cause) => ends.abort(cause), failed };
-}
-
-/** The same service; a broken invariant in a call ends the process, not only the call. */
-function watched<S extends object>(service: S, fatal: (cause: unknown) => void): S {
-  return new Proxy(service, {
-    get(target, name, receiver): unknown {
-      const member: unknown = Reflect.get(target, name, receiver);
-      if (typeof member !== 'function') return member;
-      return async (...args: unknown[]): Promise<unknown> => {
-        try {
-          return (await Reflect.apply(member, target, args)) as unknown;
-        } catch (cause) {
-          if (cause instanceof BrokenInvariant) fatal(cause);
-          throw cause;
-        }
-      };
-    },
-  });
 }

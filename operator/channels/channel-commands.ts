@@ -1,15 +1,10 @@
 /** `weir operator channels …`: the commands; all of them speak to the running operator. */
 import { Command } from 'commander';
+import { type Answered, printAnswer } from '../../console/answer.ts';
 import { ending } from '../../console/command-end.ts';
 import { toWire } from '../../policies/canonical-json.ts';
 import { Failure } from '../../policies/failure.ts';
-import {
-  type AdminClient,
-  type Answered,
-  ask,
-  type CommandOptions,
-  printAnswer,
-} from '../admin-client.ts';
+import { type AdminClient, ask, type CommandOptions } from '../admin-client.ts';
 import { closeAsk, openAsk } from './channel-protocol.ts';
 
 interface ChannelFlags extends CommandOptions {
