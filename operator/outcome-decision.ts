@@ -3,6 +3,7 @@ import { invariant } from '../policies/failure.ts';
 import { textUpTo } from '../policies/text.ts';
 import { type Msat, msat } from '../policies/units.ts';
 import { type Decision, type News, nothing, plainNews } from './decision.ts';
+import { checkEntry } from './ledger/ledger.ts';
 import type { PayOutcome } from './lightning.ts';
 import { failEntry, insideParty, lateEntry, settleEntry } from './pay-entries.ts';
 import { payReceipt } from './pay-receipt.ts';
@@ -10,12 +11,15 @@ import type { Payment, PoolState } from './pool-state.ts';
 
 export type Terminal = Extract<PayOutcome, { is: 'settled' | 'failed' }>;
 
-/** Books an outcome once; what is booked already changes nothing. */
+/**
+ * Books an outcome once; what is booked already changes nothing. `waits`: money is gone that the books cannot show
+ * before other payments end; nothing more is sent, and the next match of all payments tries again.
+ */
 export function decideOutcome(
   state: PoolState,
   nowMs: number,
   of: { quoteId: string; outcome: Terminal },
-): Decision<'booked' | 'known'> {
+): Decision<'booked' | 'known' | 'waits'> {
   const payment = state.payments.get(of.quoteId);
   invariant(payment !== undefined, `${of.quoteId} ends and was never reserved`);
   const { outcome } = of;
@@ -27,7 +31,7 @@ export function decideOutcome(
     return { news, answer: 'booked' };
   }
   if (payment.state === 'failed' && outcome.is === 'settled') {
-    return { news: settledLate(state, nowMs, payment, outcome), answer: 'booked' };
+    return settledLate(state, nowMs, payment, outcome);
   }
   return nothing('known');
 }
@@ -117,8 +121,19 @@ function failed(
   ];
 }
 
-function settledLate(state: PoolState, nowMs: number, payment: Payment, outcome: Settled): News[] {
+function settledLate(
+  state: PoolState,
+  nowMs: number,
+  payment: Payment,
+  outcome: Settled,
+): Decision<'booked' | 'waits'> {
   const { quote } = payment;
+  const entry = lateEntry(state.ledger, quote, bookedFee(payment, outcome));
+  const short = checkEntry(state.ledger, entry);
+  if (short !== null) {
+    const why = `${quote.quoteId} settled after the node had said that it failed; not booked yet: ${short.message}`;
+    return { news: state.mode === 'frozen' ? [] : alarmed(why), answer: 'waits' };
+  }
   const event = {
     kind: 'pay-settled-late' as const,
     quoteId: quote.quoteId,
@@ -134,14 +149,13 @@ function settledLate(state: PoolState, nowMs: number, payment: Payment, outcome:
     failure: null,
     finalAtMs: nowMs,
   };
-  return [
-    {
-      event,
-      entry: lateEntry(state.ledger, quote, event.routeFeeMsat),
-      receipt: payReceipt(ended, { nowMs, seq: state.seq + 1, poolId: state.opened?.poolId ?? '' }),
-    },
-    ...alarmed(`${quote.quoteId} settled after the node had said that it failed`),
-  ];
+  const receipt = payReceipt(ended, {
+    nowMs,
+    seq: state.seq + 1,
+    poolId: state.opened?.poolId ?? '',
+  });
+  const alarm = alarmed(`${quote.quoteId} settled after the node had said that it failed`);
+  return { news: [{ event, entry, receipt }, ...alarm], answer: 'booked' };
 }
 
 /** Says it aloud and stops sending. */

@@ -3,7 +3,7 @@ import { agentLimits, payeeLimits } from './agent-limits.ts';
 import { type Decision, nothing, type Refused } from './decision.ts';
 import { checkEntry } from './ledger/ledger.ts';
 import type { OperatorPolicy } from './operator-policy.ts';
-import { insideParty, reserveEntry } from './pay-entries.ts';
+import { coveredOnLightning, insideParty, reserveEntry } from './pay-entries.ts';
 import type { ApiRefusal, Caller } from './pool-api.ts';
 import type { Quote } from './pool-event.ts';
 import { type Payment, type PoolState, worstCaseMsat } from './pool-state.ts';
@@ -40,7 +40,10 @@ export function decidePay(
     });
   }
   const refusal = payRefusal(state, nowMs, quote, of);
-  const entry = reserveEntry(quote, insideParty(state, insideOf(state, quote)));
+  const entry = coveredOnLightning(
+    state.ledger,
+    reserveEntry(quote, insideParty(state, insideOf(state, quote))),
+  );
   const short = refusal === null ? checkEntry(state.ledger, entry) : null;
   const why = refusal ?? (short === null ? null : shortRefusal(short));
   if (why !== null) {
@@ -151,7 +154,8 @@ function insideOf(state: PoolState, quote: Quote): string | null {
 }
 
 function shortRefusal(short: { account?: string; shortBy?: bigint; message: string }): ApiRefusal {
-  const ours = short.account?.startsWith('LLP:') === true;
+  // Agents' money that is on its way out of a channel is theirs, and cannot be sent yet.
+  const ours = /^(LLP|SYS:asset):/.test(short.account ?? '');
   return ours
     ? refuse('outbound_too_low', 'the pool has too little in its channels', {
         retryAfterMs: 60_000,

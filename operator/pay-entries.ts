@@ -1,10 +1,10 @@
 /** Which rows of the ledger a payment is: of a prepaid balance, of the pool itself, or between two of our agents. Pure. */
-
 import { invariant } from '../policies/failure.ts';
 import type { Msat } from '../policies/units.ts';
 import { msat } from '../policies/units.ts';
-import type { Entry } from './ledger/entry.ts';
+import { type Entry, linked } from './ledger/entry.ts';
 import { available, type Ledger } from './ledger/ledger.ts';
+import { lightningExchanged } from './ledger/rail-rows.ts';
 import {
   payFailed,
   payReserved,
@@ -57,10 +57,25 @@ export function failEntry(quote: Quote, inside: Inside): Entry {
   return quote.funding === 'treasury' ? poolPayFailed(amounts) : payFailed(amounts);
 }
 
+const SYS_LOCAL = 'SYS:asset:ln.local';
+
+/**
+ * The same entry, with agents' money brought to Lightning as far as it needs more there: closes take it on chain,
+ * and what an agent has is spent from anywhere.
+ */
+export function coveredOnLightning(ledger: Ledger, entry: Entry): Entry {
+  let needed = 0n;
+  for (const { account, side, amount } of entry.postings) {
+    if (account === SYS_LOCAL) needed += side === 'cr' ? amount : -amount;
+  }
+  return linked(entry, lightningExchanged(ledger, needed));
+}
+
 /** Settled after it was booked as failed. */
 export function lateEntry(ledger: Ledger, quote: Quote, routeFeeMsat: Msat): Entry {
   const { agentId, amountMsat, funding } = quote;
   const there = available(ledger, `SYS:liab:prepaid.${agentId}`);
   const availableMsat = msat(funding === 'treasury' || there < 0n ? 0n : there);
-  return settledLate({ agentId, availableMsat, amountMsat, routeFeeMsat });
+  const late = settledLate({ agentId, availableMsat, amountMsat, routeFeeMsat });
+  return coveredOnLightning(ledger, late);
 }

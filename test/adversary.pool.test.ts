@@ -1,10 +1,11 @@
 /** Attacks on the pool: one request that stops it, money that moves twice or back, limits that are walked around. */
 import { describe, expect, test } from 'vitest';
+import { cr, dr, entryOf } from '../operator/ledger/entry.ts';
 import { ROUTE_FEE_MSAT_MAX } from '../operator/lightning.ts';
 import { payRequest, quotePayRequest, topupRequest } from '../operator/protocol.ts';
 import { textUpTo } from '../policies/text.ts';
 import { outsideInvoice } from './fake-node.ts';
-import { poolDesk } from './pool-desk.ts';
+import { poolDesk, refusalOf } from './pool-desk.ts';
 import { agent } from './pool-scenario.ts';
 
 const desk = poolDesk();
@@ -55,6 +56,58 @@ describe('one request does not stop the pool:', () => {
     expect(asked).toEqual([15_000n]);
     expect(asked.every((each) => each <= ROUTE_FEE_MSAT_MAX)).toBe(true);
     expect(await desk.paid(ana, quote.quote_id)).toMatchObject({ status: 'succeeded' });
+  });
+});
+
+/** Money that lies elsewhere than the books would like it. */
+async function moved(from: string, to: string, amountMsat: bigint): Promise<void> {
+  const event = { kind: 'alarm' as const, code: 'test', detail: `${from} to ${to}` };
+  const entry = entryOf(dr(to, amountMsat), cr(from, amountMsat));
+  await desk.pool.engine.act(() => ({ news: [{ event, entry, receipt: null }], answer: null }));
+}
+
+describe('agents’ money that a close took on chain', () => {
+  test('is spent from there, at par', async () => {
+    await desk.credit(ana, 50_000_000n);
+    await moved('SYS:asset:ln.local', 'SYS:asset:cold', 50_000_000n);
+    const quote = await desk.quoted(ana, outsideInvoice('cold', 1_000_000n));
+    expect(await desk.paid(ana, quote.quote_id)).toMatchObject({ status: 'succeeded' });
+    expect(await desk.balance(ana)).toBe(50_000_000n - 1_000_000n - 100n - 1_050n);
+  });
+
+  test('and is not there yet is said to be on its way, not to be missing', async () => {
+    await desk.credit(ana, 50_000_000n);
+    await moved('SYS:asset:ln.local', 'SYS:asset:ln.pending_close', 50_000_000n);
+    const quote = await desk.quoted(ana, outsideInvoice('closing', 1_000_000n));
+    expect(await refusalOf(desk.pay(ana, quote.quote_id))).toBe('outbound_too_low');
+  });
+});
+
+describe('a payment that settles after the node had said that it failed', () => {
+  test('and that the books have no room for stops sending, not the pool, and is booked later, once', async () => {
+    await desk.credit(ana, 1_000_000n);
+    const quote = await desk.quoted(ana, outsideInvoice('late', 900_000n));
+    desk.world.node.fates.set(quote.payment_hash, 'fails');
+    await desk.paid(ana, quote.quote_id);
+    const spent = await desk.quoted(ana, outsideInvoice('spent', 900_000n));
+    await desk.paid(ana, spent.quote_id);
+    const free = desk.account('LLP:asset:ln.local');
+    await moved('LLP:asset:ln.local', 'LLP:asset:cold', free);
+    const payment = desk.world.node.payments.get(quote.payment_hash);
+    if (payment !== undefined) payment.state = 'settled';
+    for (let starts = 0; starts < 2; starts += 1) {
+      await desk.reopen();
+      expect(desk.pool.fatal()).toBeNull();
+      expect(desk.pool.engine.state().mode).toBe('frozen');
+      expect(desk.account('LLP:exp:recon')).toBe(0n);
+    }
+    await moved('LLP:asset:cold', 'LLP:asset:ln.local', free);
+    for (let starts = 0; starts < 2; starts += 1) {
+      await desk.reopen();
+      const left = 1_000_000n - 900_000n - 100n - 950n;
+      expect(desk.account('LLP:exp:recon')).toBe(900_000n + 100n - left);
+      expect(await desk.balance(ana)).toBe(0n);
+    }
   });
 });
 

@@ -139,7 +139,8 @@ function termsOf(order: PayOrder): PaymentTerms {
 
 /**
  * A height that has passed meanwhile makes the library send no limit at all, and a node that went back in the
- * chain counts more blocks up to it: neither is a bug of ours, and both stop this payment only. Whatever else is wrong with the message stops the process.
+ * chain counts more blocks up to it: neither is a bug of ours, and both stop this payment only. Whatever else is
+ * wrong with the message stops the process.
  */
 function refusedBefore(message: Message, terms: PaymentTerms): Failure | BrokenInvariant | null {
   const cltv = message['cltv_limit'];
