@@ -18,7 +18,7 @@ export async function askSocket<Router extends AnyTRPCRouter, T>(
   question: (client: TRPCClient<Router>) => Promise<T>,
 ): Promise<T> {
   const options = { links: [httpLink({ url: SOCKET_URL, fetch: unixFetch(socket) })] };
-  const client = createTRPCClient<Router>(options as never);
+  const client = createTRPCClient<Router>(options);
   try {
     return await question(client);
   } catch (cause) {
