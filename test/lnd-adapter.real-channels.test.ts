@@ -143,8 +143,11 @@ describeWithLnd('channels of real LNDs', () => {
       return policies.find((each) => each.public_key === node('left').publicKey);
     };
     const before = await until(
-      'the channel to be known',
-      () => policy().catch(() => null),
+      'our policy to be known',
+      async () => {
+        const now = await policy().catch(() => undefined);
+        return now?.cltv_delta === undefined ? null : now;
+      },
       WAIT_MS,
     );
     const { outpoint } = channel;
