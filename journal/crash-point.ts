@@ -1,15 +1,16 @@
 /** The moments between two effects of a journal, so that a test can stop it at each of them. */
 
 /**
- * In the order in which they come. Creating passes the head's two, then the database's two; appending
- * passes the batch's two, the head's two, then `after-head`.
+ * Creating passes the head file's two, then the database's two; adopting what the head file does not name, its two;
+ * appending passes the batch's two, then `head-written`, and `after-head` when that is synced.
  */
 export type JournalMoment =
   | 'before-batch'
   | 'after-batch'
+  | 'head-written'
+  | 'after-head'
   | 'head-drafted'
   | 'head-renamed'
-  | 'after-head'
   | 'database-made'
   | 'database-named';
 

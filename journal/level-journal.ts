@@ -5,7 +5,13 @@ import type { Level } from 'level';
 import { BrokenInvariant, Failure } from '../policies/failure.ts';
 import { type CrashPoint, NO_CRASH } from './crash-point.ts';
 import { corrupt, GENESIS, type Head, headOf, type JournalEntry, nextStored } from './entry.ts';
-import { readHeadFile, syncDirectory, writeHeadFile } from './head-file.ts';
+import {
+  type HeadFile,
+  makeHeadFile,
+  openHeadFile,
+  readHeadFile,
+  syncDirectory,
+} from './head-file.ts';
 import {
   APPENDS_WAITING_MAX,
   type Journal,
@@ -21,6 +27,7 @@ import {
   readPage,
   rolledBack,
   type Stored,
+  syncedLogs,
 } from './level-store.ts';
 
 const DATABASE = 'db';
@@ -42,11 +49,11 @@ export async function createJournal(
     throw new Failure('WRONG_STATE', `${dir} already holds a journal: open it`);
   }
   const told = await readHeadFile(dir);
-  if (told !== null && told.seq > 0) throw rolledBack(`${database} is gone`);
+  if (told !== null && told.head.seq > 0) throw rolledBack(`${database} is gone`);
   await coded('WRONG_STATE', `no journal can be made in ${dir}`, async () => {
     await mkdir(dir, { recursive: true, mode: 0o700 });
     await syncDirectory(path.dirname(dir));
-    await writeHeadFile(dir, GENESIS, crashPoint);
+    await makeHeadFile(dir, GENESIS, crashPoint);
     const draft = `${database}.new`;
     await rm(draft, { recursive: true, force: true });
     await mkdir(draft, { mode: 0o700 });
@@ -85,22 +92,26 @@ export async function openJournal(
   const database = path.join(dir, DATABASE);
   if (!(await exists(database))) {
     const told = await readHeadFile(dir);
-    if (told !== null && told.seq > 0) throw rolledBack(`${database} is gone`);
+    if (told !== null && told.head.seq > 0) throw rolledBack(`${database} is gone`);
     throw new Failure('WRONG_STATE', `${dir} holds no journal: create it first`);
   }
   const db = await openDatabase(database);
   try {
     const told = await readHeadFile(dir);
     if (told === null) throw rolledBack(`${dir} has lost its head file`);
-    const head = await checkedHead(db, told, told.seq < checkedUpTo.seq ? GENESIS : checkedUpTo);
-    if (head.seq > told.seq) {
-      await coded(
-        'JOURNAL_LOCKED',
-        `the head file in ${dir} cannot be written: check the disk`,
-        () => writeHeadFile(dir, head, crashPoint),
-      );
-    }
-    return levelJournal({ db, dir, head, crashPoint });
+    const start = told.head.seq < checkedUpTo.seq ? GENESIS : checkedUpTo;
+    const head = await checkedHead(db, told.head, start);
+    const headFile = await coded(
+      'JOURNAL_LOCKED',
+      `the head file in ${dir} cannot be written: check the disk`,
+      async () => {
+        if (head.seq === told.head.seq && told.file === 'whole')
+          return openHeadFile(dir, told.place);
+        await makeHeadFile(dir, head, crashPoint);
+        return openHeadFile(dir, 0);
+      },
+    );
+    return levelJournal({ db, headFile, head, crashPoint });
   } catch (failure) {
     await db.close();
     throw failure;
@@ -109,12 +120,13 @@ export async function openJournal(
 
 interface Opened {
   db: Level;
-  dir: string;
+  headFile: HeadFile;
   head: Head;
   crashPoint: CrashPoint;
 }
 
-function levelJournal({ db, dir, head: opened, crashPoint }: Opened): Journal {
+function levelJournal({ db, headFile, head: opened, crashPoint }: Opened): Journal {
+  const logs = syncedLogs(db.location);
   let head = opened;
   let failed: { cause: unknown } | null = null;
   let waiting = 0;
@@ -133,9 +145,9 @@ function levelJournal({ db, dir, head: opened, crashPoint }: Opened): Journal {
     if (end === undefined) return entries;
     try {
       await crashPoint('before-batch');
-      await putEntries(db, stored);
+      await putEntries(db, logs, stored);
       await crashPoint('after-batch');
-      await writeHeadFile(dir, headOf(end), crashPoint);
+      await headFile.put(headOf(end), crashPoint);
       await crashPoint('after-head');
     } catch (cause) {
       failed = { cause };
@@ -147,6 +159,12 @@ function levelJournal({ db, dir, head: opened, crashPoint }: Opened): Journal {
 
   function requireOpen(): void {
     if (closing !== null) throw new Failure('WRONG_STATE', 'the journal is closed: open it again');
+  }
+
+  async function closed(): Promise<void> {
+    await last;
+    await headFile.close();
+    await db.close();
   }
 
   return {
@@ -173,7 +191,7 @@ function levelJournal({ db, dir, head: opened, crashPoint }: Opened): Journal {
       }
     },
     close() {
-      closing ??= last.then(() => db.close());
+      closing ??= closed();
       return closing;
     },
   };
@@ -188,13 +206,13 @@ function appendFailed(cause: unknown): Failure {
 }
 
 /** Runs `work`; what it throws without a code of ours gets this one. */
-async function coded(
+async function coded<T>(
   code: 'WRONG_STATE' | 'JOURNAL_LOCKED',
   message: string,
-  work: () => Promise<void>,
-): Promise<void> {
+  work: () => Promise<T>,
+): Promise<T> {
   try {
-    await work();
+    return await work();
   } catch (cause) {
     if (cause instanceof Failure || cause instanceof BrokenInvariant) throw cause;
     throw new Failure(code, message, { cause });

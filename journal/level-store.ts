@@ -1,4 +1,5 @@
 /** Entries in LevelDB: one key each in the order of the chain, the head beside them, every read checked. */
+import { readdir } from 'node:fs/promises';
 import { Level } from 'level';
 import { canonicalJson } from '../policies/canonical-json.ts';
 import { Failure } from '../policies/failure.ts';
@@ -69,13 +70,34 @@ export interface Stored {
 }
 
 /** Puts entries and the head they make in one synced batch: after a crash all are there, or none. */
-export async function putEntries(db: Level, stored: readonly Stored[]): Promise<void> {
+export async function putEntries(
+  db: Level,
+  logs: SyncedLogs,
+  stored: readonly Stored[],
+): Promise<void> {
   const last = stored.at(-1);
   if (last === undefined) return;
   const puts = stored.map(({ entry, text }) => put(keyOf(entry.seq), text));
   await db.batch([...puts, put(HEAD_KEY, canonicalJson(headOf(last.entry)))], { sync: true });
-  // LevelDB syncs its log but not the name of a log it has just begun.
-  await syncDirectory(db.location);
+  await logs.sync();
+}
+
+/** LevelDB syncs its log but not the name of a log it has just begun. */
+export interface SyncedLogs {
+  /** Syncs the folder if a log is in it that was not there at the last time. */
+  sync(): Promise<void>;
+}
+
+export function syncedLogs(location: string): SyncedLogs {
+  let known: ReadonlySet<string> = new Set();
+  return {
+    async sync() {
+      const names = (await readdir(location)).filter((name) => name.endsWith('.log'));
+      if (names.every((name) => known.has(name))) return;
+      await syncDirectory(location);
+      known = new Set(names);
+    },
+  };
 }
 
 /**

@@ -350,9 +350,9 @@ export function foldedLog(log: readonly LogEntry[]): Treasury {
 
 /** Where a process's journal stands, as its head file says: may be read while it runs, and after it died. */
 export async function headOf(dir: string): Promise<Head> {
-  const head = await readHeadFile(path.join(dir, 'journal'));
-  if (head === null) throw new Error(`${dir} has no journal`);
-  return head;
+  const stored = await readHeadFile(path.join(dir, 'journal'));
+  if (stored === null) throw new Error(`${dir} has no journal`);
+  return stored.head;
 }
 
 /** All entries of a process that does not run; their hash chain is verified. */

@@ -1,9 +1,10 @@
 /** A crash at every moment of an append and of a creation: whole batches or none, and nothing told is lost. */
 import { execFileSync, spawn } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import type { CrashPoint, JournalMoment } from '../journal/crash-point.ts';
+import { readHeadFile } from '../journal/head-file.ts';
 import type { Journal } from '../journal/journal.ts';
 import { createJournal, openJournal } from '../journal/level-journal.ts';
 import { allOf } from './journal-contract.ts';
@@ -87,8 +88,7 @@ async function survivors(dir: string): Promise<number> {
 test.each<[JournalMoment, number]>([
   ['before-batch', 3],
   ['after-batch', 6],
-  ['head-drafted', 6],
-  ['head-renamed', 6],
+  ['head-written', 6],
   ['after-head', 6],
 ])('killed in its second append at %s, a process leaves %i entries', async (moment, kept) => {
   const dir = path.join(journalFolder(), 'journal');
@@ -166,8 +166,7 @@ function stopAt(deadly: JournalMoment): CrashPoint {
 test.each<[JournalMoment, number, number]>([
   ['before-batch', 3, 3],
   ['after-batch', 3, 6],
-  ['head-drafted', 3, 6],
-  ['head-renamed', 6, 6],
+  ['head-written', 6, 6],
   ['after-head', 6, 6],
 ])(
   'at %s the head file says %i of %i entries, and a copy of the disk opens',
@@ -183,9 +182,7 @@ test.each<[JournalMoment, number, number]>([
     for (batch = 1; batch <= 2; batch += 1) {
       await writing.append(Array.from({ length: BATCH_ENTRIES }, (_, n) => ({ batch, n })));
     }
-    expect(JSON.parse(readFileSync(path.join(copy, 'head.json'), 'utf8'))).toMatchObject({
-      seq: told,
-    });
+    expect((await readHeadFile(copy))?.head.seq).toBe(told);
     expect(await survivors(copy)).toBe(kept);
   },
 );

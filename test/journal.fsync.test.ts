@@ -17,6 +17,11 @@ vi.mock('node:fs/promises', async (importOriginal) => {
       await sync();
       effects.push(`sync ${path.basename(String(file))}`);
     };
+    const datasync = handle.datasync.bind(handle);
+    handle.datasync = async () => {
+      await datasync();
+      effects.push(`sync content of ${path.basename(String(file))}`);
+    };
     return handle;
   };
   const rename: typeof real.rename = async (from, to) => {
@@ -28,21 +33,36 @@ vi.mock('node:fs/promises', async (importOriginal) => {
 
 afterEach(() => vi.restoreAllMocks());
 
-test('an append is told of after batch, head and both folders are synced, in this order', async () => {
+test('an append is told of after batch, a new log, and head are synced, in this order', async () => {
   const journal = await createJournal(path.join(journalFolder(), 'journal'));
   const batch = vi.spyOn(Level.prototype, 'batch');
   effects.length = 0;
   await journal.append(['one']);
   effects.push('told');
+  await journal.append(['two']);
+  effects.push('told');
   await journal.close();
-  expect(batch).toHaveBeenCalledExactlyOnceWith(expect.anything(), { sync: true });
+  expect(batch).toHaveBeenCalledTimes(2);
+  expect(batch).toHaveBeenNthCalledWith(1, expect.anything(), { sync: true });
+  expect(batch).toHaveBeenNthCalledWith(2, expect.anything(), { sync: true });
   expect(effects).toEqual([
     'sync db',
-    'sync head.json.new',
-    'rename to head.json',
-    'sync journal',
+    'sync content of head.json',
+    'told',
+    'sync content of head.json',
     'told',
   ]);
+});
+
+test('a log that LevelDB begins is synced by name before the append is told of', async () => {
+  const journal = await createJournal(path.join(journalFolder(), 'journal'));
+  await journal.append(['one']);
+  effects.length = 0;
+  // LevelDB begins another log after four megabytes.
+  for (let n = 0; n < 5; n += 1) await journal.append(['x'.repeat(1_100_000)]);
+  await journal.close();
+  expect(effects.filter((each) => each === 'sync db').length).toBeGreaterThan(0);
+  expect(effects.at(-1)).toBe('sync content of head.json');
 });
 
 test('a journal is told of after its folder, head and database are synced', async () => {

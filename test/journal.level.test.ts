@@ -12,6 +12,7 @@ import path from 'node:path';
 import { Level } from 'level';
 import { expect, onTestFinished, test } from 'vitest';
 import { entryText, GENESIS, type Head, nextEntry, parseEntry } from '../journal/entry.ts';
+import { readHeadFile } from '../journal/head-file.ts';
 import type { Journal } from '../journal/journal.ts';
 import { createJournal, openJournal } from '../journal/level-journal.ts';
 import { readPage } from '../journal/level-store.ts';
@@ -165,6 +166,55 @@ async function otherDatabase(dir: string): Promise<void> {
   replaceFolder(path.join(other, 'db'), path.join(dir, 'db'));
 }
 
+/** Bytes of one of the two places of the head file. */
+const PLACE = 4_096;
+
+test('a head file as it was once, the head alone, is read, and made whole', async () => {
+  const dir = await journalWith(['one', 'two']);
+  const told = await readHeadFile(dir);
+  writeFileSync(headFile(dir), JSON.stringify(told?.head));
+  const journal = await openJournal(dir);
+  expect((await readHeadFile(dir))?.file).toBe('whole');
+  await journal.append(['three']);
+  await journal.close();
+  expect((await readHeadFile(dir))?.head).toEqual(journal.head());
+});
+
+test.each([1, 2])(
+  'a head that was torn in append %i leaves the one that was told before',
+  async (n) => {
+    const dir = await journalWith([]);
+    const journal = await openJournal(dir);
+    let before = journal.head();
+    for (let append = 0; append < n; append += 1) {
+      before = journal.head();
+      await journal.append([append]);
+    }
+    await journal.close();
+    const place = (await readHeadFile(dir))?.place ?? 0;
+    const bytes = readFileSync(headFile(dir));
+    bytes.fill(0, place * PLACE + 20, (place + 1) * PLACE);
+    writeFileSync(headFile(dir), bytes);
+    expect(await readHeadFile(dir)).toMatchObject({ head: before, file: 'partial' });
+    // The entry itself is there: it is adopted, as one that nobody was told of.
+    expect(closedAfter(await openJournal(dir)).head()).toEqual(journal.head());
+    expect(await readHeadFile(dir)).toMatchObject({ head: journal.head(), file: 'whole' });
+  },
+);
+
+test('heads are in both places by turns', async () => {
+  const dir = await journalWith([]);
+  const journal = closedAfter(await openJournal(dir));
+  const places: (number | undefined)[] = [];
+  for (const body of ['one', 'two', 'three']) {
+    await journal.append([body]);
+    const told = await readHeadFile(dir);
+    expect(told?.head).toEqual(journal.head());
+    places.push(told?.place);
+  }
+  expect(places).toEqual([1, 0, 1]);
+});
+
 test.each(damages)('locks when %s, and stays locked', async (_, damage, code) => {
   const dir = await journalWith(['one', 'two', 'three']);
   await damage(dir);
@@ -191,7 +241,7 @@ test('entries that an older head file does not name are kept, and named from the
   writeFileSync(headFile(dir), older);
   const again = closedAfter(await openJournal(dir));
   expect(again.head()).toEqual({ seq: 3, hash: last?.hash });
-  expect(JSON.parse(readFileSync(headFile(dir), 'utf8'))).toEqual(again.head());
+  expect((await readHeadFile(dir))?.head).toEqual(again.head());
 });
 
 const LAST = 4;
@@ -205,7 +255,7 @@ test.each<[string, (db: Level) => Promise<void>]>([
   ['its last entry is another', (db) => anotherLast(db)],
 ])('a page after entry 1 is refused when %s since opening', async (_, change) => {
   const dir = await journalWith(['one', 'two', 'three', 'four']);
-  const head = JSON.parse(readFileSync(headFile(dir), 'utf8')) as Head;
+  const head = (await readHeadFile(dir))?.head ?? GENESIS;
   await tamper(dir, async (db) => {
     expect(await readPage(db, 1, 10, head)).toHaveLength(LAST - 1);
     await change(db);
