@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 import { type AuthenticatedLnd, authenticatedLndGrpc } from 'ln-service';
 import { z } from 'zod';
 import { Failure, invariant } from '../../../policies/failure.ts';
-import { guarded } from './guard.ts';
+import { guarded, openStreams } from './guard.ts';
 
 /** A certificate or macaroon is some hundred bytes; more is another file. */
 const CREDENTIAL_BYTES_MAX = 64 * 1024;
@@ -38,10 +38,12 @@ export async function connectLnd(address: LndAddress): Promise<LndConnection> {
   if (macaroon === '') throw new Failure('KEY_MISSING', 'there is no macaroon to connect with');
   const { lnd } = authenticatedLndGrpc({ socket, cert, macaroon });
   const clients = Object.values(lnd) as { close(): void }[];
+  const streams = openStreams();
   return {
-    lnd: guarded(lnd),
+    lnd: guarded(lnd, streams),
     close() {
       for (const client of clients) client.close();
+      streams.cancel();
     },
   };
 }

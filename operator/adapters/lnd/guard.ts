@@ -27,19 +27,46 @@ interface Described {
   responseStream: boolean;
 }
 
+/** Streams that are open: gRPC keeps a process alive for them, whatever became of their client. */
+export interface OpenStreams {
+  /** Ends them all. */
+  cancel(): void;
+  opened<S extends EventEmitter>(stream: S): S;
+}
+
+export function openStreams(): OpenStreams {
+  const open = new Set<EventEmitter & { cancel?: () => void }>();
+  return {
+    cancel() {
+      for (const stream of open) stream.cancel?.();
+      open.clear();
+    },
+    opened(stream) {
+      open.add(stream);
+      for (const end of ['end', 'error', 'status']) stream.once(end, () => open.delete(stream));
+      return stream;
+    },
+  };
+}
+
 /** The same handle, with every method of every service guarded. */
-export function guarded(lnd: AuthenticatedLnd): AuthenticatedLnd {
-  const services = Object.entries(lnd).map(([name, client]) => [name, guardedClient(client)]);
+export function guarded(lnd: AuthenticatedLnd, streams: OpenStreams): AuthenticatedLnd {
+  const services = Object.entries(lnd).map(([name, client]) => [
+    name,
+    guardedClient(client, streams),
+  ]);
   return Object.fromEntries(services) as AuthenticatedLnd;
 }
 
-function guardedClient(client: object): object {
+function guardedClient(client: object, streams: OpenStreams): object {
   return new Proxy(client, {
     get(target, name): unknown {
       const member: unknown = Reflect.get(target, name);
       if (!isMethod(member)) return typeof member === 'function' ? member.bind(target) : member;
-      if (member.requestStream) return guardedDialogue(target, member);
-      return member.responseStream ? guardedStream(target, member) : guardedCall(target, member);
+      if (member.requestStream) return guardedDialogue(target, member, streams);
+      return member.responseStream
+        ? guardedStream(target, member, streams)
+        : guardedCall(target, member);
     },
   });
 }
@@ -69,14 +96,15 @@ function guardedCall(client: object, method: Method & Described): Method {
   };
 }
 
-function guardedStream(client: object, method: Method & Described): Method {
+function guardedStream(client: object, method: Method & Described, streams: OpenStreams): Method {
   return (request) => {
     const problem = problemOf(method.path, lintRequest(method.path, request as Message));
     if (problem !== null) return failing(problem);
     try {
-      return BRIEF.has(method.path)
+      const stream = BRIEF.has(method.path)
         ? method.call(client, request, deadlineOf(method.path))
         : method.call(client, request);
+      return streams.opened(stream as EventEmitter);
     } catch (cause) {
       return failing(cause);
     }
@@ -84,11 +112,13 @@ function guardedStream(client: object, method: Method & Described): Method {
 }
 
 /** Both sides speak for as long as they like; what we say is checked word by word. */
-function guardedDialogue(client: object, method: Method & Described): Method {
+function guardedDialogue(client: object, method: Method & Described, streams: OpenStreams): Method {
   return () => {
     const problem = problemOf(method.path, lintRequest(method.path, {}));
     if (problem !== null) return failing(problem);
-    const stream = method.call(client) as EventEmitter & { write(message: Message): boolean };
+    const stream = streams.opened(
+      method.call(client) as EventEmitter & { write(message: Message): boolean },
+    );
     const write = stream.write.bind(stream);
     stream.write = (message) => {
       const wrong = problemOf(method.path, lintAccept(message));
