@@ -1,4 +1,5 @@
 /** What is next for a close that was asked for, and when a refused one is tried again. Pure. */
+import { authorizationForce } from '../../policies/authorization-force.ts';
 import { approvalsNeeded } from '../../policies/fold-decision.ts';
 import type { Treasury } from '../../policies/treasury.ts';
 import type { Channel, ClosedChannel, PendingChannel } from '../lightning.ts';
@@ -69,18 +70,20 @@ export type QuorumsWord =
  */
 export function quorumsWord(close: Close, treasury: Treasury, tipHeight: number): QuorumsWord {
   const { order } = close;
-  const state = treasury.authorizations.get(order?.authorizationId ?? '');
+  const id = order?.authorizationId ?? '';
+  const state = treasury.authorizations.get(id);
   if (order === null || state === undefined) return { is: 'waiting' };
   const { authorization, approvals } = state;
   const { intent } = authorization;
+  const force = authorizationForce(treasury, id, tipHeight);
   const isThis =
     intent.kind === 'channel_close' &&
     intent.channelPoint === close.outpoint &&
     intent.closeIndex === order.closeIndex &&
     intent.maxFeeRateSatPerKvb === order.maxFeeRateSatPerKvb &&
     (intent.force === 'cooperative') === (order.how === 'cooperative');
-  if (!isThis || authorization.epoch !== treasury.epoch) return { is: 'ended', why: 'rejected' };
-  if (authorization.expiryHeight < tipHeight) return { is: 'ended', why: 'expired' };
+  if (!isThis || force.is === 'replaced') return { is: 'ended', why: 'rejected' };
+  if (force.is === 'expired') return { is: 'ended', why: 'expired' };
   const guardians = approvals.filter(({ body }) => body.role === 'guardian');
   const seats = (decision: 'approve' | 'reject'): string[] => [
     ...new Set(
@@ -91,7 +94,7 @@ export function quorumsWord(close: Close, treasury: Treasury, tipHeight: number)
   ];
   const by = seats('approve');
   const needed = approvalsNeeded(treasury, authorization);
-  if (by.length >= needed && state.passedAtSeq !== null) return { is: 'approved', by };
+  if (by.length >= needed && force.is === 'in-force') return { is: 'approved', by };
   const left = treasury.seats.size - seats('reject').length;
   return left < needed ? { is: 'ended', why: 'rejected' } : { is: 'waiting' };
 }
