@@ -21,7 +21,7 @@ interface Waiting {
 export interface CommitQueue {
   /** Resolves when these, and everything before, are durable. */
   add(dated: readonly Dated[]): Promise<void>;
-  /** Resolves when everything added so far is durable. */
+  /** Resolves when everything added so far is durable. @throws what the disk refused it with */
   settled(): Promise<void>;
   busy(): boolean;
   /** @throws Failure NOT_READY when too many wait, JOURNAL_LOCKED after the disk refused */
@@ -89,16 +89,20 @@ export function commitQueue(of: {
     });
   }
 
+  /** The state is ahead of the disk for good: what it says may never have happened. */
+  function standsStill(): Failure {
+    return new Failure('JOURNAL_LOCKED', 'the books stand still', { cause: fatal });
+  }
+
   return {
     add,
     async settled() {
+      if (fatal !== null) throw standsStill();
       if (state === 'busy') await add([]);
     },
     busy: () => state === 'busy',
     requireRoom() {
-      if (fatal !== null) {
-        throw new Failure('JOURNAL_LOCKED', 'the books stand still', { cause: fatal });
-      }
+      if (fatal !== null) throw standsStill();
       if (queue.length < WAITING_MAX) return;
       throw new Failure('NOT_READY', `${queue.length} decisions wait for the disk`);
     },

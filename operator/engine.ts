@@ -26,7 +26,11 @@ export interface Engine {
    * @throws Failure NOT_READY when too many wait; JOURNAL_LOCKED when the disk does not take it: the process must stop
    */
   act<T>(decide: Decide<T>): Promise<T>;
-  /** Resolves when everything decided so far is durable: then what is read has happened. */
+  /**
+   * Resolves when everything decided so far is durable: then what is read has happened.
+   *
+   * @throws Failure JOURNAL_LOCKED when the disk refused some of it
+   */
   durable(): Promise<void>;
   /** Called after each durable batch, until the answer is called. */
   onDurable(listener: (news: readonly News[]) => void): () => void;
@@ -104,7 +108,8 @@ function runningEngine(
       return () => listeners.delete(listener);
     },
     async close() {
-      await queue.settled();
+      // Whoever waited for a disk that refused was told; there is a journal to close all the same.
+      await queue.settled().catch(() => undefined);
       const head = journal.head();
       // A state ahead of a disk that failed is nobody's.
       const isWhole = state.seq === head.seq && receipts.size() === head.seq;

@@ -57,7 +57,13 @@ export type PayOutcome =
       /** What the node did beside the order; absent where nothing: the money is gone, and dispatch should stop. */
       violations?: readonly string[];
     }
-  | { is: 'failed'; why: PayFailure; detail: string }
+  | {
+      is: 'failed';
+      why: PayFailure;
+      detail: string;
+      /** When the node began it, by its own clock: one hash may have failed before. Absent where it does not say. */
+      begunAtMs?: number;
+    }
   | {
       is: 'unknown';
       /** `in_flight`: parts are out. `not_found`: the node knows no such payment, which proves nothing. */

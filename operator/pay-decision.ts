@@ -103,6 +103,9 @@ function payRefusal(
   { caller, policy, height }: { caller: Caller; policy: OperatorPolicy; height: number | null },
 ): ApiRefusal | null {
   const { paymentHash } = quote;
+  if (quote.funding === 'treasury' && caller.role !== 'operator') {
+    return refuse('funding_not_allowed', 'funding treasury is for operators', { paymentHash });
+  }
   const mode = modeRefusal(state, quote.purpose);
   if (mode !== null) return mode;
   const taken = hashRefusal(state, quote.agentId, paymentHash);

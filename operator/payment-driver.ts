@@ -79,6 +79,8 @@ async function drive(options: DriverOptions, { quoteId, first, signal }: Drive):
   let step: 'dispatch' | 'look' = first;
   let waitMs = LOOK_MS_MIN;
   let notFound = 0;
+  // What a call reserved at this moment is sent by that call, once it is on the disk, and by nobody before.
+  if (first === 'look') await engine.durable();
   while (!signal.aborted) {
     const payment = engine.state().payments.get(quoteId);
     if (payment?.state !== 'reserved') return;
@@ -107,14 +109,26 @@ async function asked(
 ): Promise<PayOutcome> {
   const { payer, crashPoint } = options;
   if (payment.inside !== null) return cancelledInside(options, payment);
-  if (step === 'look') {
+  // What was reserved just before a freeze waits with the rest; a person decides when it is sent.
+  if (step === 'look' || options.engine.state().mode === 'frozen') {
     crashPoint('before-look-up');
-    return payer.lookUp(payment.quote.paymentHash);
+    return ofThis(payment, await payer.lookUp(payment.quote.paymentHash));
   }
   crashPoint('before-dispatch');
   const outcome = await payer.pay(orderOf(payment, options.policy));
   crashPoint('after-dispatch');
   return outcome;
+}
+
+/**
+ * A hash that failed under an earlier quote may be paid again. Until the node has the new order it tells of the old
+ * one: that is no word on this one. Where its clock is behind ours the order is given once more, for nothing.
+ */
+function ofThis({ reservedAtMs }: Payment, outcome: PayOutcome): PayOutcome {
+  if (outcome.is !== 'failed' || (outcome.begunAtMs ?? reservedAtMs) >= reservedAtMs)
+    return outcome;
+  const detail = 'the node knows an earlier payment of this hash only';
+  return { is: 'unknown', why: 'not_found', timeoutHeight: null, detail };
 }
 
 /** The same payment gives the same order, in this process and in the next: same hash, same caps. */

@@ -1,12 +1,18 @@
 /** Attacks on the pool: one request that stops it, money that moves twice or back, limits that are walked around. */
+import { EventEmitter, once } from 'node:events';
 import { describe, expect, test } from 'vitest';
+import { commitQueue } from '../operator/commit-queue.ts';
+import { NO_CRASH } from '../operator/crash-at.ts';
+import { decideMode } from '../operator/credential-decision.ts';
+import { plainNews } from '../operator/decision.ts';
 import { cr, dr, entryOf } from '../operator/ledger/entry.ts';
 import { ROUTE_FEE_MSAT_MAX } from '../operator/lightning.ts';
+import { paymentDriver } from '../operator/payment-driver.ts';
 import { payRequest, quotePayRequest, topupRequest } from '../operator/protocol.ts';
 import { textUpTo } from '../policies/text.ts';
 import { outsideInvoice } from './fake-node.ts';
 import { poolDesk, refusalOf } from './pool-desk.ts';
-import { agent } from './pool-scenario.ts';
+import { agent, untilTrue } from './pool-scenario.ts';
 
 const desk = poolDesk();
 const ana = agent('ana');
@@ -109,6 +115,102 @@ describe('a payment that settles after the node had said that it failed', () => 
       expect(await desk.balance(ana)).toBe(0n);
     }
   });
+});
+
+describe('an invoice that failed and is paid again', () => {
+  test('does not end by the node’s word on the first try while the second is on its way', async () => {
+    const { node, clock } = desk.world;
+    await desk.credit(ana, 50_000_000n);
+    const invoice = outsideInvoice('again', 1_000_000n);
+    const first = await desk.quoted(ana, invoice);
+    node.fates.set(first.payment_hash, 'fails');
+    expect(await desk.paid(ana, first.quote_id)).toMatchObject({ status: 'failed' });
+    clock.nowMs += 1_000;
+    const second = await desk.quoted(ana, invoice, { idempotency_key: 'second' });
+    node.fates.set(second.payment_hash, 'late');
+    expect(await refusalOf(desk.pay(ana, second.quote_id))).toBe('payment_in_flight');
+    node.arrive();
+    await untilTrue('the end', () => desk.pool.engine.state().unresolved.size === 0);
+    expect(await desk.paid(ana, second.quote_id)).toMatchObject({ status: 'succeeded' });
+    expect(desk.pool.engine.state().mode).toBe('open');
+    expect(node.settledHtlcs.get(second.payment_hash)).toBe(1);
+  });
+});
+
+describe('a freeze', () => {
+  const mode = (to: 'frozen' | 'open') =>
+    desk.pool.engine.act((state, nowMs) =>
+      decideMode(state, nowMs, { mode: to, why: 'a person looks', by: 'tess' }),
+    );
+
+  test('holds back what was reserved just before it, until it is lifted', async () => {
+    await desk.credit(ana, 50_000_000n);
+    const quote = await desk.quoted(ana, outsideInvoice('frozen', 1_000_000n));
+    const paying = desk.pay(ana, quote.quote_id);
+    await mode('frozen');
+    expect(await refusalOf(paying)).toBe('payment_in_flight');
+    expect(desk.world.node.dispatched(quote.payment_hash)).toBe(0);
+    await mode('open');
+    await untilTrue('the end', () => desk.pool.engine.state().unresolved.size === 0);
+    expect(await desk.paid(ana, quote.quote_id)).toMatchObject({ status: 'succeeded' });
+  });
+});
+
+describe('the disk', () => {
+  test('has what is looked up at a start before the node is asked of it', async () => {
+    await desk.credit(ana, 50_000_000n);
+    const quote = await desk.quoted(ana, outsideInvoice('disk', 1_000_000n));
+    const { engine, policy } = desk.pool;
+    const { node, clock } = desk.world;
+    const asked: string[] = [];
+    const payer = {
+      ...node.payer,
+      async lookUp(paymentHash: string) {
+        asked.push(paymentHash);
+        return node.payer.lookUp(paymentHash);
+      },
+    };
+    const disk = new EventEmitter();
+    const driver = paymentDriver({
+      engine: { ...engine, durable: async () => void (await once(disk, 'written')) },
+      payer,
+      receiver: node.receiver,
+      policy,
+      now: clock.now,
+      sleep: () => new Promise((resolve) => setImmediate(resolve)),
+      crashPoint: NO_CRASH,
+      onFatal: () => undefined,
+    });
+    node.fates.set(quote.payment_hash, 'stays');
+    await desk.pay(ana, quote.quote_id);
+    driver.resume();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(asked).toEqual([]);
+    disk.emit('written');
+    await untilTrue('a look-up', () => asked.length > 0);
+    await driver.stop();
+  });
+
+  test('that refused answers nobody from a state that it does not have', async () => {
+    const queue = commitQueue({
+      write: () => Promise.reject(new Error('full')),
+      written: () => undefined,
+      onFatal: () => undefined,
+    });
+    const event = { kind: 'alarm' as const, code: 'test', detail: '' };
+    await expect(queue.add([{ news: plainNews(event), atMs: 0 }])).rejects.toThrow('full');
+    await expect(queue.settled()).rejects.toMatchObject({ code: 'JOURNAL_LOCKED' });
+  });
+});
+
+test('a quote on the treasury is paid by an operator only, whoever knows its id', async () => {
+  const operator = agent('ana', { role: 'operator' });
+  const quote = await desk.quoted(operator, outsideInvoice('ours', 1_000_000n), {
+    funding: 'treasury',
+  });
+  expect(await refusalOf(desk.pay(ana, quote.quote_id))).toBe('funding_not_allowed');
+  expect(desk.world.node.dispatched(quote.payment_hash)).toBe(0);
+  expect(await desk.paid(operator, quote.quote_id)).toMatchObject({ status: 'succeeded' });
 });
 
 /** As they travel: JSON integers. */

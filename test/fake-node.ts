@@ -130,7 +130,8 @@ export function fakeNode(now: () => number): FakeNode {
     },
     arrive() {
       for (const [paymentHash, order] of onTheirWay) {
-        if (node.payments.has(paymentHash)) continue;
+        const known = node.payments.get(paymentHash);
+        if (known !== undefined && known.state !== 'failed') continue;
         const amountMsat = BigInt(readInvoiceJson(order.request)?.amountMsat ?? '0');
         node.payments.set(paymentHash, { order, state: 'in_flight', atMs: now(), amountMsat });
         node.resolve(paymentHash, 'settled');
@@ -238,7 +239,9 @@ export function fakeNode(now: () => number): FakeNode {
 
 function answer(_node: FakeNode, { order, state, amountMsat, atMs }: NodePayment): PayOutcome {
   if (state === 'in_flight') return { ...UNKNOWN, why: 'in_flight' };
-  if (state === 'failed') return { is: 'failed', why: 'no_route', detail: 'no route' };
+  if (state === 'failed') {
+    return { is: 'failed', why: 'no_route', detail: 'no route', begunAtMs: atMs };
+  }
   const preimage = preimageOf(readInvoiceJson(order.request)?.name ?? '');
   const feeMsat = order.maxFeeMsat < ROUTE_FEE ? order.maxFeeMsat : ROUTE_FEE;
   return {

@@ -74,7 +74,8 @@ export function outcomeOf(payment: RawPayment): PayOutcome {
   if (settled || status === 'SUCCEEDED') return settledOf(payment);
   if (status === 'FAILED') {
     const why = FAILURES[payment.failure_reason] ?? 'error';
-    return { is: 'failed', why, detail: WORDS[why] };
+    const begunAtMs = msOf(payment.creation_time_ns);
+    return { is: 'failed', why, detail: WORDS[why], begunAtMs };
   }
   if (status === 'IN_FLIGHT' || status === 'INITIATED') {
     return inFlight(payment, 'no part of it is out, and the node has not ended it');
