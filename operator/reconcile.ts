@@ -5,7 +5,7 @@
 import { Failure } from '../policies/failure.ts';
 import { type Decision, type News, nothing, plainNews } from './decision.ts';
 import type { Engine } from './engine.ts';
-import type { Channel, ListedPayment, Payer } from './lightning.ts';
+import type { Channel, ListedPayment, NodeStanding, Payer } from './lightning.ts';
 import type { NodeWatch } from './node-watch.ts';
 import { alarmed, decideOutcome } from './outcome-decision.ts';
 import type { PoolState } from './pool-state.ts';
@@ -93,11 +93,15 @@ export function staleChannels(
     .map(({ outpoint }) => outpoint);
 }
 
-/** Freezes for stale channels, else writes the new counts down. Pure. */
+/** Freezes for another node and for stale channels, else writes the new counts down. Pure. */
 export function decideSeen(
   state: PoolState,
-  of: { height: number; channels: readonly Channel[] },
+  of: { standing: Pick<NodeStanding, 'publicKey' | 'height'>; channels: readonly Channel[] },
 ): Decision<null> {
+  const { publicKey, height } = of.standing;
+  if (isAnother(state, publicKey)) {
+    return frozenFor(state, `the node is ${publicKey}, the books are of ${state.opened?.nodeKey}`);
+  }
   const stale = staleChannels(state.updatesSeen, of.channels);
   if (stale.length > 0) {
     return frozenFor(
@@ -109,7 +113,12 @@ export function decideSeen(
     .filter(({ outpoint, updates: count }) => count > (state.updatesSeen.get(outpoint) ?? -1n))
     .map(({ outpoint, updates: count }) => ({ outpoint, count: count.toString() }));
   if (updates.length === 0) return nothing(null);
-  return { news: [plainNews({ kind: 'node-seen', height: of.height, updates })], answer: null };
+  return { news: [plainNews({ kind: 'node-seen', height, updates })], answer: null };
+}
+
+/** What it pays is not in these books, and what they hold is not in it. */
+function isAnother({ opened }: PoolState, publicKey: string): boolean {
+  return opened !== null && opened.nodeKey !== publicKey;
 }
 
 /** Both, until the signal. The first match is made before anything is dispatched: `ready` waits for it. */
@@ -122,10 +131,12 @@ export function reconciler(options: ReconcileOptions): {
   const { signal } = stopping;
   let lastSeen = 0;
   watch.onLook(async ({ standing, channels }) => {
-    const stale = staleChannels(engine.state().updatesSeen, channels).length > 0;
-    if (!stale && now() - lastSeen < SEEN_EVERY_MS) return;
+    const wrong =
+      isAnother(engine.state(), standing.publicKey) ||
+      staleChannels(engine.state().updatesSeen, channels).length > 0;
+    if (!wrong && now() - lastSeen < SEEN_EVERY_MS) return;
     lastSeen = now();
-    await engine.act((state) => decideSeen(state, { height: standing.height, channels }));
+    await engine.act((state) => decideSeen(state, { standing, channels }));
   });
 
   async function firstMatch(): Promise<Reconciled> {
@@ -162,6 +173,9 @@ async function tried(options: ReconcileOptions, sinceMs: number): Promise<Reconc
   // What the node paid before there was a pool is not ours to judge.
   const from = Math.max(sinceMs, options.engine.state().openedAtMs);
   try {
+    // Which node it is, and how new, comes before what it paid: what a start finds reserved is sent after this.
+    const { standing, channels } = await options.watch.refresh();
+    await options.engine.act((state) => decideSeen(state, { standing, channels }));
     return await reconcileOnce(options, from);
   } catch (cause) {
     if (cause instanceof Failure && cause.retry === 'later') return null;

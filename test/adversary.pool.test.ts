@@ -10,7 +10,7 @@ import { ROUTE_FEE_MSAT_MAX } from '../operator/lightning.ts';
 import { paymentDriver } from '../operator/payment-driver.ts';
 import { payRequest, quotePayRequest, topupRequest } from '../operator/protocol.ts';
 import { textUpTo } from '../policies/text.ts';
-import { outsideInvoice } from './fake-node.ts';
+import { outsideInvoice, PAYEE } from './fake-node.ts';
 import { poolDesk, refusalOf } from './pool-desk.ts';
 import { agent, untilTrue } from './pool-scenario.ts';
 
@@ -137,12 +137,13 @@ describe('an invoice that failed and is paid again', () => {
   });
 });
 
-describe('a freeze', () => {
-  const mode = (to: 'frozen' | 'open') =>
-    desk.pool.engine.act((state, nowMs) =>
-      decideMode(state, nowMs, { mode: to, why: 'a person looks', by: 'tess' }),
-    );
+function mode(to: 'frozen' | 'open'): Promise<boolean> {
+  return desk.pool.engine.act((state, nowMs) =>
+    decideMode(state, nowMs, { mode: to, why: 'a person looks', by: 'tess' }),
+  );
+}
 
+describe('a freeze', () => {
   test('holds back what was reserved just before it, until it is lifted', async () => {
     await desk.credit(ana, 50_000_000n);
     const quote = await desk.quoted(ana, outsideInvoice('frozen', 1_000_000n));
@@ -153,6 +154,40 @@ describe('a freeze', () => {
     await mode('open');
     await untilTrue('the end', () => desk.pool.engine.state().unresolved.size === 0);
     expect(await desk.paid(ana, quote.quote_id)).toMatchObject({ status: 'succeeded' });
+  });
+});
+
+/** Reserved, and never at the node. */
+async function lost(): Promise<string> {
+  await desk.credit(ana, 50_000_000n);
+  const quote = await desk.quoted(ana, outsideInvoice('lost', 1_000_000n));
+  desk.world.node.fates.set(quote.payment_hash, 'lost');
+  await desk.pay(ana, quote.quote_id);
+  await desk.pool.crash();
+  desk.world.node.fates.set(quote.payment_hash, 'settles');
+  return quote.payment_hash;
+}
+
+describe('at a start, what was reserved is not sent', () => {
+  test('from another node than the books are of', async () => {
+    const paymentHash = await lost();
+    const { reader } = desk.world.node;
+    const standing = await reader.standing();
+    Object.assign(reader, { standing: async () => ({ ...standing, publicKey: PAYEE }) });
+    await desk.open();
+    await untilTrue('the freeze', () => desk.pool.engine.state().mode === 'frozen');
+    expect(desk.pool.engine.state().modeWhy).toContain(PAYEE);
+    expect(desk.world.node.dispatched(paymentHash)).toBe(0);
+  });
+
+  test('from a node whose channels went back', async () => {
+    const paymentHash = await lost();
+    const { reader } = desk.world.node;
+    const older = (await reader.channels()).map((each) => ({ ...each, updates: 0n }));
+    Object.assign(reader, { channels: async () => older });
+    await desk.open();
+    expect(desk.pool.engine.state().mode).toBe('frozen');
+    expect(desk.world.node.dispatched(paymentHash)).toBe(0);
   });
 });
 
