@@ -2,18 +2,22 @@
 import { Failure } from '../policies/failure.ts';
 import type { Engine } from './engine.ts';
 import { factOf, recordOf } from './pool-entry.ts';
+import { strictCanonicalText } from './receipts/canonical.ts';
 import { type Checkpoint, signCheckpoint } from './receipts/checkpoint.ts';
 import type { LogRecord } from './receipts/log-record.ts';
 import { proofFor, type ReceiptProof } from './receipts/proof.ts';
 import { receiptKey } from './receipts/schnorr.ts';
 import {
   type SignedReceipt,
+  seqIn,
   signReceipt,
   type UnsignedReceipt,
 } from './receipts/unsigned-receipt.ts';
 
 /** Signed receipts that are kept: a caller that retries asks for the newest ones. */
 const KEPT_MAX = 10_000;
+/** Receipts that just became durable, kept until somebody asks: most are asked for at once. */
+const FRESH_MAX = 1_000;
 
 export interface ReceiptDesk {
   /** x-only key of this pool's receipts. */
@@ -33,6 +37,12 @@ export interface ReceiptDesk {
 export function receiptDesk(engine: Engine, secretKey: Uint8Array, publicKey: string): ReceiptDesk {
   const key = receiptKey(secretKey);
   const kept = new Map<number, SignedReceipt>();
+  const fresh = new Map<number, UnsignedReceipt>();
+  engine.onDurable((news) => {
+    for (const { receipt } of news) {
+      if (receipt !== null) keepNewest(fresh, FRESH_MAX, seqIn(receipt), receipt);
+    }
+  });
 
   async function entryAt(seq: number): Promise<ReturnType<typeof factOf> & { record: LogRecord }> {
     await engine.durable();
@@ -47,11 +57,7 @@ export function receiptDesk(engine: Engine, secretKey: Uint8Array, publicKey: st
 
   function signed(seq: number, unsigned: UnsignedReceipt): SignedReceipt {
     const made = signReceipt(unsigned, key);
-    if (kept.size >= KEPT_MAX) {
-      const [oldest] = kept.keys();
-      if (oldest !== undefined) kept.delete(oldest);
-    }
-    kept.set(seq, made);
+    keepNewest(kept, KEPT_MAX, seq, made);
     return made;
   }
 
@@ -66,6 +72,11 @@ export function receiptDesk(engine: Engine, secretKey: Uint8Array, publicKey: st
     async receiptAt(seq) {
       const known = kept.get(seq);
       if (known !== undefined) return known;
+      const early = fresh.get(seq);
+      if (early !== undefined) {
+        fresh.delete(seq);
+        return signed(seq, asStored(early));
+      }
       const { receipt } = await entryAt(seq);
       if (receipt === null) throw new Failure('NOT_FOUND', `entry ${seq} has no receipt`);
       return signed(seq, receipt);
@@ -84,4 +95,17 @@ export function receiptDesk(engine: Engine, secretKey: Uint8Array, publicKey: st
     checkpoint: () => signCheckpoint(engine.receipts().head(), key),
   };
   return desk;
+}
+
+/** As it is read back from the journal: members in the order of their names, so that the bytes are the same. */
+function asStored(receipt: UnsignedReceipt): UnsignedReceipt {
+  return JSON.parse(strictCanonicalText(receipt)) as UnsignedReceipt;
+}
+
+function keepNewest<T>(all: Map<number, T>, max: number, seq: number, one: T): void {
+  if (all.size >= max) {
+    const [oldest] = all.keys();
+    if (oldest !== undefined) all.delete(oldest);
+  }
+  all.set(seq, one);
 }

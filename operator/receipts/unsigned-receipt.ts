@@ -112,5 +112,10 @@ export function signReceipt(unsigned: UnsignedReceipt, key: ReceiptKey): SignedR
       signature_hex: signDigest(sha256, key),
     },
   };
-  return { receiptId, seq: z.int().parse(extensions['seq']), receipt };
+  return { receiptId, seq: seqIn(unsigned), receipt };
+}
+
+/** Number of the entry that a receipt is in. */
+export function seqIn({ extensions }: Pick<UnsignedReceipt, 'extensions'>): number {
+  return z.int().parse(extensions['seq']);
 }

@@ -64,8 +64,22 @@ export function readInvoice(text: string): Invoice | InvoiceRefused {
   };
 }
 
-/** The same, as ln-service names it. */
-export function readDetails(text: string): InvoiceDetails | InvoiceRefused {
+/** Invoices read before: one is read for its quote, its route and its order, and its signature costs each time. */
+const KEPT_MAX = 1_000;
+const kept = new Map<string, InvoiceDetails | InvoiceRefused>();
+
+/** The same, as ln-service names it. What is given is kept: it must not be changed. */
+export function readDetails(text: string): Readonly<InvoiceDetails> | InvoiceRefused {
+  const before = kept.get(text);
+  if (before !== undefined) return before;
+  const details = detailsOf(text);
+  if (text.length > INVOICE_CHARS_MAX) return details;
+  if (kept.size >= KEPT_MAX) kept.clear();
+  kept.set(text, details);
+  return details;
+}
+
+function detailsOf(text: string): InvoiceDetails | InvoiceRefused {
   const request = normal(text);
   if (request.length > INVOICE_CHARS_MAX) {
     return refused(`has more than ${INVOICE_CHARS_MAX} characters`);
