@@ -26,7 +26,7 @@ export const credentialAsk = z.strictObject({
   id: label,
   role: z.enum(['agent', 'operator']),
   agents: z.array(agentId).min(1).max(1_000),
-  actions: z.array(z.enum(ACTIONS)).min(1),
+  actions: z.array(z.enum(ACTIONS)).min(1).max(ACTIONS.length),
   perPaymentMsat: msatAmount.nullable(),
   perDayMsat: msatAmount.nullable(),
   lifetimeMs: z.int().min(1),

@@ -10,7 +10,7 @@ import { keep, restored } from './checkpoint/restart.ts';
 import type { CheckpointStore } from './checkpoint/store.ts';
 import { commitQueue, type Dated } from './commit-queue.ts';
 import type { Decide, News } from './decision.ts';
-import { bodyOf, recordOf } from './pool-entry.ts';
+import { bodyOf, recordOf, requireReadable } from './pool-entry.ts';
 import type { PoolState } from './pool-state.ts';
 import type { ReceiptLog } from './receipts/log.ts';
 import type { LogRecord } from './receipts/log-record.ts';
@@ -23,7 +23,7 @@ export interface Engine {
   /**
    * Decides, and resolves when what was decided is durable.
    *
-   * @throws Failure NOT_READY when too many wait; JOURNAL_LOCKED when the disk does not take it: the process must stop
+   * @throws Failure INPUT_INVALID for what could not be read back; NOT_READY when too many wait; JOURNAL_LOCKED when the disk does not take it: the process must stop
    */
   act<T>(decide: Decide<T>): Promise<T>;
   /**
@@ -91,6 +91,7 @@ function runningEngine(
       queue.requireRoom();
       const atMs = Math.max(now(), state.atMs);
       const { news, answer } = decide(state, atMs);
+      for (const { event } of news) requireReadable(event);
       try {
         for (const each of news) applyNews(state, each, atMs);
       } catch (cause) {

@@ -2,6 +2,8 @@
 import { z } from 'zod';
 import type { JournalEntry } from '../journal/entry.ts';
 import { corrupt } from '../journal/entry.ts';
+import { canonicalJson } from '../policies/canonical-json.ts';
+import { Failure } from '../policies/failure.ts';
 import type { Fact } from './apply.ts';
 import type { News } from './decision.ts';
 import { type Entry, entrySchema } from './ledger/entry.ts';
@@ -18,6 +20,41 @@ const entryBody = z.strictObject({
   postings: entrySchema.nullable(),
   receipt: unsignedReceipt.nullable(),
 });
+
+/** Kinds that come by the thousand a second: each of their fields was parsed within these bounds as it came in. */
+const PARSED_BEFORE: ReadonlySet<PoolEvent['kind']> = new Set([
+  'quoted',
+  'pay-reserved',
+  'pay-settled',
+  'pay-failed',
+  'topup-opened',
+  'topup-invoiced',
+  'topup-credited',
+  'topup-closed',
+  'refused',
+]);
+
+/**
+ * What is written is read back at the next start, or there is none: words of a coordinator, a peer or a person that
+ * are beyond the bounds of an event stop here, before anything is made of them.
+ *
+ * @throws Failure INPUT_INVALID
+ */
+export function requireReadable(event: PoolEvent): void {
+  if (PARSED_BEFORE.has(event.kind)) return;
+  const parsed = poolEvent.safeParse(event);
+  const field = parsed.error?.issues[0]?.path.join('.');
+  if (field === undefined && hasText(event)) return;
+  throw new Failure('INPUT_INVALID', `${event.kind} cannot be kept: ${field ?? 'broken text'}`);
+}
+
+function hasText(event: PoolEvent): boolean {
+  try {
+    return canonicalJson(event) !== '';
+  } catch {
+    return false;
+  }
+}
 
 /** As it is handed to the journal. */
 export interface EntryBody {

@@ -1,6 +1,7 @@
 /** Attacks on the pool: one request that stops it, money that moves twice or back, limits that are walked around. */
 import { EventEmitter, once } from 'node:events';
 import { describe, expect, test } from 'vitest';
+import { PSBT_CHARS_MAX } from '../operator/channels/channel-event.ts';
 import { commitQueue } from '../operator/commit-queue.ts';
 import { NO_CRASH } from '../operator/crash-at.ts';
 import { decideMode } from '../operator/credential-decision.ts';
@@ -8,8 +9,10 @@ import { plainNews } from '../operator/decision.ts';
 import { cr, dr, entryOf } from '../operator/ledger/entry.ts';
 import { ROUTE_FEE_MSAT_MAX } from '../operator/lightning.ts';
 import { paymentDriver } from '../operator/payment-driver.ts';
+import type { PoolEvent } from '../operator/pool-event.ts';
 import { payRequest, quotePayRequest, topupRequest } from '../operator/protocol.ts';
 import { textUpTo } from '../policies/text.ts';
+import { sat } from '../policies/units.ts';
 import { outsideInvoice, PAYEE } from './fake-node.ts';
 import { poolDesk, refusalOf } from './pool-desk.ts';
 import { agent, untilTrue } from './pool-scenario.ts';
@@ -44,6 +47,50 @@ describe('one request does not stop the pool:', () => {
     const said = `${'a'.repeat(299)}\u{1f600}`;
     expect(textUpTo(said, 300)).toBe(`${'a'.repeat(299)}\ufffd`);
     expect(textUpTo(said, 301)).toBe(said);
+  });
+
+  test.each<[what: string, event: PoolEvent]>([
+    [
+      'a proposal that is longer than an event may be',
+      {
+        kind: 'channel-batch-proposed',
+        batchId: '1'.repeat(64),
+        proposalId: '2'.repeat(64),
+        txid: '3'.repeat(64),
+        unsignedTx: '00',
+        psbt: 'A'.repeat(PSBT_CHARS_MAX + 1),
+        inputs: [`${'4'.repeat(64)}:0`],
+        vouts: [0],
+        feeSat: sat(1n),
+        expiryHeight: 1,
+      },
+    ],
+    [
+      'a credential with an action again and again',
+      {
+        kind: 'credential-issued',
+        credential: {
+          id: 'again',
+          role: 'agent',
+          agents: ['ana'],
+          actions: ['pay', 'pay', 'pay', 'pay', 'pay', 'pay'],
+          perPaymentMsat: null,
+          perDayMsat: null,
+          expiresAtMs: 1,
+          tokenHash: '5'.repeat(64),
+          nostrKey: null,
+        },
+      },
+    ],
+    ['a name with half of a character', { kind: 'alarm', code: 'test', detail: HALF }],
+  ])('%s is not written, since no start would read it back', async (_what, event) => {
+    const { engine } = desk.pool;
+    const { seq } = engine.state();
+    const writing = engine.act(() => ({ news: [plainNews(event)], answer: null }));
+    await expect(writing).rejects.toMatchObject({ code: 'INPUT_INVALID' });
+    expect(engine.state().seq).toBe(seq);
+    await desk.reopen();
+    expect(desk.pool.fatal()).toBeNull();
   });
 
   test('a fee cap beyond every fee is asked of the node as what could be paid', async () => {

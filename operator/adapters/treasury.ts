@@ -13,9 +13,9 @@ import { logEntry } from '../../policies/log-entry.ts';
 import { REASONS, type ReasonCode, reason } from '../../policies/reason.ts';
 import { failureOfCall } from '../../transport/trpc-failure.ts';
 import { SOCKET_URL, unixFetch } from '../../transport/trpc-fetch.ts';
+import { PSBT_CHARS_MAX } from '../channels/channel-event.ts';
 
 const REASONS_MAX = 200;
-const PSBT_CHARS_MAX = 3_000_000;
 
 const CODES = Object.keys(REASONS) as [ReasonCode, ...ReasonCode[]];
 const reasons = z

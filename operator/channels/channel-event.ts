@@ -23,7 +23,7 @@ import { msatAmount } from '../scalar-schemas.ts';
 /** Channels that one node of ours may have at once, and one backup may cover. */
 export const CHANNELS_HELD_MAX = 2_000;
 /** Base64 of the largest transaction that is proposed. */
-const PSBT_CHARS_MAX = 2_000_000;
+export const PSBT_CHARS_MAX = 2_000_000;
 
 const batchId = hex32;
 const address = z.string().max(100);

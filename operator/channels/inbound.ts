@@ -8,6 +8,7 @@ import type { OperatorPolicy } from '../operator-policy.ts';
 import type { PoolState } from '../pool-state.ts';
 import type { ChannelParts } from './channel-parts.ts';
 import { freshCloseAddresses } from './close-addresses.ts';
+import { knownCloseAddresses } from './open-decision.ts';
 
 /** Addresses that one peer gets in a sliding day: each is a place that the treasury has to watch for ever. */
 export const INBOUND_PER_PEER_DAY_MAX = 10;
@@ -42,7 +43,9 @@ export function inboundRules(parts: ChannelParts): InboundRules {
         if (fresh === undefined) return null;
         return await engine.act((state, nowMs) => {
           const refused = inboundRefusal(state, parts.policy(), { peer, nowMs });
-          if (refused !== null) return { news: [], answer: null };
+          // Another peer may have been given it while we asked.
+          const taken = knownCloseAddresses(state.channels).has(fresh.address);
+          if (refused !== null || taken) return { news: [], answer: null };
           const event = {
             kind: 'channel-inbound-address' as const,
             peer,

@@ -182,6 +182,12 @@ export function decidePlanned(
   facts: OpenFacts,
 ): Decision<readonly OpenRefusal[]> {
   const refusals = openRefusals(state, plan.channels, facts);
+  const known = knownCloseAddresses(state.channels);
+  const taken = plan.channels.find(({ closeAddress }) => known.has(closeAddress));
+  if (taken !== undefined) {
+    const detail = `a peer was promised ${taken.closeAddress} meanwhile: ask again`;
+    refusals.push({ code: 'another_batch', detail });
+  }
   if (refusals.length > 0) return nothing(refusals);
   const event = { kind: 'channel-batch-planned' as const, ...plan, channels: [...plan.channels] };
   return { news: [plainNews(event)], answer: [] };
