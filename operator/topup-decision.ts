@@ -80,7 +80,8 @@ function topupRefusal(
     const reason = state.mode === 'frozen' ? 'frozen' : 'winding_down';
     return refuse(reason, `no money is taken in: ${state.modeWhy}`);
   }
-  if (amountMsat < topupMinMsat || amountMsat > topupMaxMsat) {
+  // An invoice of nothing would take any amount.
+  if (amountMsat < topupMinMsat || amountMsat > topupMaxMsat || amountMsat === 0n) {
     return refuse('field_invalid', `a top-up is ${topupMinMsat} to ${topupMaxMsat} msat`, {
       field,
     });

@@ -16,6 +16,8 @@ import { decideInvoiced, decideReceived, decideTopupClosed } from './topup-decis
 const SWEEP_MS = 15_000;
 /** A stream that ended is begun again after this. */
 const STREAM_RETRY_MS = 1_000;
+/** An invoice with less left is made for nobody, and in whole seconds perhaps with none. */
+const INVOICE_LIFE_MS_MIN = 10_000;
 /** The node's clock may differ from ours by this before an invoice that ran out is cancelled. */
 const EXPIRY_GRACE_MS = 60_000;
 
@@ -73,7 +75,7 @@ async function makeInvoice(options: TopupOptions, topup: Topup): Promise<void> {
   const { engine, receiver, topupSecret, now, crashPoint } = options;
   const { preimage } = topupPreimage(topupSecret, topup.topupId);
   const expiresInMs = topup.expiresAtMs - now();
-  if (expiresInMs <= 0) return;
+  if (expiresInMs < INVOICE_LIFE_MS_MIN) return;
   crashPoint('before-create-invoice');
   const made = await receiver.createInvoice({
     preimage,
@@ -120,7 +122,8 @@ async function sweepOnce(options: TopupOptions): Promise<void> {
       if (topup.state === 'opened') await makeInvoice(options, topup);
       await follow(options, topup, await receiver.invoice(topup.paymentHash));
     } catch (cause) {
-      if (!(cause instanceof Failure) || cause.retry !== 'later') throw cause;
+      // Away, or it refuses this one: the others go on, and this one runs out.
+      if (!(cause instanceof Failure) || cause.code === 'JOURNAL_LOCKED') throw cause;
     }
   }
 }

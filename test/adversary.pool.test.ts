@@ -11,8 +11,9 @@ import { ROUTE_FEE_MSAT_MAX } from '../operator/lightning.ts';
 import { paymentDriver } from '../operator/payment-driver.ts';
 import type { PoolEvent } from '../operator/pool-event.ts';
 import { payRequest, quotePayRequest, topupRequest } from '../operator/protocol.ts';
+import { Failure } from '../policies/failure.ts';
 import { textUpTo } from '../policies/text.ts';
-import { sat } from '../policies/units.ts';
+import { msat, sat } from '../policies/units.ts';
 import { outsideInvoice, PAYEE } from './fake-node.ts';
 import { poolDesk, refusalOf } from './pool-desk.ts';
 import { agent, untilTrue } from './pool-scenario.ts';
@@ -189,6 +190,46 @@ function mode(to: 'frozen' | 'open'): Promise<boolean> {
     decideMode(state, nowMs, { mode: to, why: 'a person looks', by: 'tess' }),
   );
 }
+
+function ask(idempotency_key: string, amount_msats: number) {
+  const schema = 'weir.prepaid.topup_request.v1';
+  return topupRequest.parse({ schema, idempotency_key, amount_msats });
+}
+
+describe('a top-up', () => {
+  test('of nothing is refused, whatever the policy allows: its invoice would take any amount', async () => {
+    const { policy } = desk.pool;
+    const prepaid = { ...policy.prepaid, topupMinMsat: msat(0n) };
+    await desk.reopen({ policy: { ...policy, prepaid } });
+    expect(await refusalOf(desk.pool.api.topup(ana, ask('nothing', 0)))).toBe('field_invalid');
+  });
+
+  test('that the node refuses an invoice for does not stop the pool, nor the top-ups of others', async () => {
+    const { receiver } = desk.world.node;
+    const willing = { ...receiver };
+    Object.assign(receiver, {
+      createInvoice(asked: Parameters<typeof willing.createInvoice>[0]) {
+        if (asked.amountMsat === 7_000n) throw new Failure('LND_REFUSED', 'too strange');
+        return willing.createInvoice(asked);
+      },
+    });
+    await desk.pool.api.topup(ana, ask('strange', 7_000)).catch(() => undefined);
+    await desk.credit(agent('ben'), 50_000n);
+    await desk.pool.topups.sweep();
+    expect(desk.pool.fatal()).toBeNull();
+  });
+
+  test('that has no whole second left gets no invoice', async () => {
+    const { node, clock } = desk.world;
+    node.away = true;
+    await desk.pool.api.topup(ana, ask('late', 5_000));
+    const [topup] = desk.pool.engine.state().topups.values();
+    clock.nowMs = (topup?.expiresAtMs ?? 0) - 400;
+    node.away = false;
+    await desk.pool.topups.sweep();
+    expect([...node.invoices]).toEqual([]);
+  });
+});
 
 describe('a freeze', () => {
   test('holds back what was reserved just before it, until it is lifted', async () => {
