@@ -113,7 +113,6 @@ export interface RouteEstimate {
   feeMsat: Msat;
   /** The node's own estimate of success, parts per million. */
   successPpm: number;
-  timeoutBlocks: number;
 }
 
 export interface RouteQuestion {

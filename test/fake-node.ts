@@ -180,7 +180,7 @@ export function fakeNode(now: () => number): FakeNode {
       },
       async estimate() {
         if (node.away) throw new Failure('LND_UNREACHABLE', 'away');
-        return { feeMsat: ROUTE_FEE, successPpm: 900_000, timeoutBlocks: 40 };
+        return { feeMsat: ROUTE_FEE, successPpm: 900_000 };
       },
     },
     receiver: {

@@ -196,9 +196,9 @@ function estimate() {
   return payer().estimate({ invoice, amountMsat: msat(1_000n), maxFeeMsat: msat(8n) });
 }
 
-test('LN-6 a route is asked for with the fee cap, and answered with fee, chance and blocks', async () => {
+test('LN-6 a route is asked for with the fee cap, and answered with fee and chance', async () => {
   hands.lnd().on(METHOD.routes, (call) => call.send(route('5')));
-  expect(await estimate()).toEqual({ feeMsat: 5n, successPpm: 900_000, timeoutBlocks: 80 });
+  expect(await estimate()).toEqual({ feeMsat: 5n, successPpm: 900_000 });
   expect(hands.lnd().requests(METHOD.routes).at(-1)).toMatchObject({
     fee_limit: { fixed_msat: '8' },
     amt_msat: '1000',
@@ -213,7 +213,7 @@ test('where no single route carries it, four that carry a quarter each are asked
         ? call.send(route('2'))
         : call.fail(UNKNOWN, 'unable to find a path to destination'),
     );
-  expect(await estimate()).toEqual({ feeMsat: 8n, successPpm: 656_100, timeoutBlocks: 80 });
+  expect(await estimate()).toEqual({ feeMsat: 8n, successPpm: 656_100 });
 });
 
 test.each([

@@ -144,7 +144,7 @@ export function promisesOf(title: string, node: () => PromisedNode): void {
       const invoice = read(payee.request);
       const question = { invoice, amountMsat: AMOUNT, maxFeeMsat: FEE_CAP };
       const estimate = await node().payer.estimate(question);
-      expect(estimate?.timeoutBlocks).toBeGreaterThan(0);
+      expect(estimate?.feeMsat).toBeGreaterThanOrEqual(0n);
       expect(await node().payer.pay(await order(payee))).toMatchObject({
         feeMsat: estimate?.feeMsat,
       });

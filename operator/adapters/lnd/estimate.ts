@@ -1,12 +1,12 @@
 /** What a payment would cost, by the node's own map of the network. No HTLC is sent. */
-import { getRouteToDestination, getWalletInfo } from 'ln-service';
+import { getRouteToDestination } from 'ln-service';
 import { z } from 'zod';
 import { invariant } from '../../../policies/failure.ts';
 import { msat } from '../../../policies/units.ts';
 import type { RouteEstimate, RouteQuestion } from '../../lightning.ts';
 import { failureOf, readAnswer } from './answers.ts';
 import { digits, type LndConnection, shaped } from './connect.ts';
-import { asked, within } from './deadline.ts';
+import { within } from './deadline.ts';
 import { readDetails } from './invoice.ts';
 
 /** The library asks up to nine times where the node is busy. */
@@ -21,10 +21,7 @@ const routeAnswer = z.object({
   fee_mtokens: digits,
   /** The node's estimate of success, parts per million. */
   confidence: z.int().min(0).max(MILLION).optional(),
-  /** Height. */
-  timeout: z.int().min(0),
 });
-const heightAnswer = z.object({ current_block_height: z.int().min(0) });
 
 /** One route, or four that carry a quarter each. Null where there is none within the fee. */
 export async function estimated(lnd: Lnd, question: RouteQuestion): Promise<RouteEstimate | null> {
@@ -70,15 +67,9 @@ async function routeFor(
   }
   if (route === undefined) return null;
   const read = shaped('route', routeAnswer, route);
-  const height = shaped(
-    'height',
-    heightAnswer,
-    await asked('GetInfo', () => getWalletInfo({ lnd })),
-  ).current_block_height;
   return {
     feeMsat: msat(BigInt(read.fee_mtokens)),
     successPpm: read.confidence ?? MILLION / 2,
-    timeoutBlocks: Math.max(0, read.timeout - height),
   };
 }
 

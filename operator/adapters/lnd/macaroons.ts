@@ -21,7 +21,7 @@ export const ROLE_METHODS = {
     'ChannelBalance',
     'WalletBalance',
   ),
-  quoter: lightning('QueryRoutes', 'GetInfo'),
+  quoter: lightning('QueryRoutes'),
   payer: [
     '/routerrpc.Router/SendPaymentV2',
     '/routerrpc.Router/TrackPaymentV2',
