@@ -3,7 +3,8 @@ import { Command } from 'commander';
 import { printJson, printLine, printTable } from '../console/print.ts';
 import { type BuildRow, benchBuild } from './build.ts';
 import { msText, ratioText } from './measure.ts';
-import { printReceipts, printRestart } from './pool-tables.ts';
+import { benchPay } from './pay.ts';
+import { printPay, printReceipts, printRestart } from './pool-tables.ts';
 import { benchReceipts } from './receipts.ts';
 import { benchRestart, restartOnce } from './restart.ts';
 import { benchSign, type SignRow, STAGES } from './sign.ts';
@@ -38,6 +39,26 @@ program
     if (options.json === true) printJson({ bench: 'build', unit: 'ms', rows: [row] });
     else printBuild(row);
   });
+
+program
+  .command('pay')
+  .description('quote_pay and pay over HTTP, beside bare ln-service on the same LND')
+  .option('--sequential <n>', 'payments one after another, of each', '100')
+  .option('--concurrent <n>', 'payments at once', '50')
+  .option('--total <n>', 'payments of that kind, of each', '400')
+  .option('--json', 'one JSON value on stdout')
+  .action(
+    async (options: { sequential: string; concurrent: string; total: string; json?: boolean }) => {
+      const of = {
+        sequential: whole(options.sequential),
+        concurrent: whole(options.concurrent),
+        total: whole(options.total),
+      };
+      const result = await benchPay(of);
+      if (options.json === true) printJson({ bench: 'pay', ...of, result });
+      else if (result !== null) printPay(of, result);
+    },
+  );
 
 program
   .command('receipts')
