@@ -3,6 +3,7 @@ import { PAGE_ENTRIES_MAX } from '../journal/journal.ts';
 import type { Engine } from './engine.ts';
 import type { Caller, Reply } from './pool-api.ts';
 import { factOf, recordOf } from './pool-entry.ts';
+import type { PoolEvent } from './pool-event.ts';
 import { ownerOf } from './pool-owner.ts';
 import type * as wire from './protocol.ts';
 

@@ -1,4 +1,6 @@
 /** What a payment's outcome does to the books. Only an explicit terminal answer of the node comes here. Pure. */
+import { sha256 } from '@noble/hashes/sha2.js';
+import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
 import { invariant } from '../policies/failure.ts';
 import { textUpTo } from '../policies/text.ts';
 import { type Msat, msat } from '../policies/units.ts';
@@ -46,7 +48,7 @@ function settled(state: PoolState, nowMs: number, payment: Payment, outcome: Set
     quoteId: quote.quoteId,
     paymentHash: quote.paymentHash,
     routeFeeMsat: bookedFee(payment, outcome),
-    preimage: payment.inside === null ? preimage : null,
+    preimage: isProof(preimage, quote.paymentHash) ? preimage : null,
     settledAtMs,
     attempts,
   };
@@ -61,6 +63,11 @@ function settled(state: PoolState, nowMs: number, payment: Payment, outcome: Set
   if (payment.inside !== null) news.push(creditedInside(payment.inside, payment));
   const wrong = violation(payment, outcome);
   return wrong === null ? news : [...news, ...alarmed(wrong)];
+}
+
+/** What does not hash to the payment hash is no proof of payment (BOLT 2), and no receipt says that it is. */
+function isProof(preimage: string, paymentHash: string): boolean {
+  return preimage !== '' && bytesToHex(sha256(hexToBytes(preimage))) === paymentHash;
 }
 
 /** The payee's balance is in the postings of the payment itself. */

@@ -93,7 +93,7 @@ export const poolEvent = z.discriminatedUnion('kind', [
     quoteId: z.string().max(64),
     paymentHash: hex32,
     routeFeeMsat: msatAmount,
-    /** Null for a payment inside: nobody learned it. */
+    /** Null for a payment inside, and where the node has none: nobody learned it. */
     preimage: hex32.nullable(),
     settledAtMs: unixMs,
     attempts: z.int().min(0),

@@ -326,6 +326,25 @@ describe('the disk', () => {
   });
 });
 
+test('a settlement without a preimage of its hash proves nothing, and no receipt says so', async () => {
+  const { payer } = desk.world.node;
+  const honest = { ...payer };
+  Object.assign(payer, {
+    pay: async (order: Parameters<typeof honest.pay>[0]) => ({
+      ...(await honest.pay(order)),
+      preimage: '00'.repeat(32),
+      violations: ['no preimage'],
+    }),
+  });
+  await desk.credit(ana, 50_000_000n);
+  const quote = await desk.quoted(ana, outsideInvoice('unproved', 1_000_000n));
+  const answer = await desk.paid(ana, quote.quote_id);
+  expect(answer.status).toBe('succeeded');
+  expect(answer).not.toHaveProperty('payment_proof');
+  expect(answer.receipt).not.toHaveProperty('preimage_sha256');
+  expect(desk.pool.engine.state().mode).toBe('frozen');
+});
+
 test('a quote on the treasury is paid by an operator only, whoever knows its id', async () => {
   const operator = agent('ana', { role: 'operator' });
   const quote = await desk.quoted(operator, outsideInvoice('ours', 1_000_000n), {
