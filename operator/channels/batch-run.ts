@@ -112,7 +112,7 @@ async function askFunding(parts: ChannelParts, batch: Batch): Promise<void> {
     if (!(cause instanceof Failure)) throw cause;
     const peers = channels.map(({ peer }) => peer);
     const busy = busySlots(parts.engine.state().channels, peers, parts.now());
-    return giveUp(parts, batch, 'peer_refused', [detailOf(cause), ...busy].join('; '));
+    return giveUp(parts, batch, 'peer_refused', [...busy, detailOf(cause)].join('; '));
   }
   parts.crashPoint('after-open-channels');
   const funding = asked.map(({ pendingId, address, amountSat }) => ({
