@@ -2,12 +2,11 @@
 
 /**
  * Creating passes the head file's two, then the database's two; adopting what the head file does not name, its two;
- * appending passes the batch's two, then `head-written`, and `after-head` when that is synced.
+ * appending passes the batch's two, then `after-head`.
  */
 export type JournalMoment =
   | 'before-batch'
   | 'after-batch'
-  | 'head-written'
   | 'after-head'
   | 'head-drafted'
   | 'head-renamed'

@@ -147,7 +147,7 @@ function levelJournal({ db, headFile, head: opened, crashPoint }: Opened): Journ
       await crashPoint('before-batch');
       await putEntries(db, logs, stored);
       await crashPoint('after-batch');
-      await headFile.put(headOf(end), crashPoint);
+      await headFile.put(headOf(end));
       await crashPoint('after-head');
     } catch (cause) {
       failed = { cause };

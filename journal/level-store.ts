@@ -1,5 +1,5 @@
 /** Entries in LevelDB: one key each in the order of the chain, the head beside them, every read checked. */
-import { readdir } from 'node:fs/promises';
+import { readdirSync } from 'node:fs';
 import { Level } from 'level';
 import { canonicalJson } from '../policies/canonical-json.ts';
 import { Failure } from '../policies/failure.ts';
@@ -92,7 +92,8 @@ export function syncedLogs(location: string): SyncedLogs {
   let known: ReadonlySet<string> = new Set();
   return {
     async sync() {
-      const names = (await readdir(location)).filter((name) => name.endsWith('.log'));
+      // Without a wait: the folder is small and in memory, and this is asked after each batch.
+      const names = readdirSync(location).filter((name) => name.endsWith('.log'));
       if (names.every((name) => known.has(name))) return;
       await syncDirectory(location);
       known = new Set(names);

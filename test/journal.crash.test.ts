@@ -88,7 +88,6 @@ async function survivors(dir: string): Promise<number> {
 test.each<[JournalMoment, number]>([
   ['before-batch', 3],
   ['after-batch', 6],
-  ['head-written', 6],
   ['after-head', 6],
 ])('killed in its second append at %s, a process leaves %i entries', async (moment, kept) => {
   const dir = path.join(journalFolder(), 'journal');
@@ -166,7 +165,6 @@ function stopAt(deadly: JournalMoment): CrashPoint {
 test.each<[JournalMoment, number, number]>([
   ['before-batch', 3, 3],
   ['after-batch', 3, 6],
-  ['head-written', 6, 6],
   ['after-head', 6, 6],
 ])(
   'at %s the head file says %i of %i entries, and a copy of the disk opens',

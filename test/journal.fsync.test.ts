@@ -1,4 +1,5 @@
 /** What is synced to disk, and in which order, before anybody is told: no killed process can show it. */
+import { constants } from 'node:fs';
 import type * as FileSystem from 'node:fs/promises';
 import path from 'node:path';
 import { Level } from 'level';
@@ -17,11 +18,14 @@ vi.mock('node:fs/promises', async (importOriginal) => {
       await sync();
       effects.push(`sync ${path.basename(String(file))}`);
     };
-    const datasync = handle.datasync.bind(handle);
-    handle.datasync = async () => {
-      await datasync();
-      effects.push(`sync content of ${path.basename(String(file))}`);
+    const write = handle.write.bind(handle) as (...args: unknown[]) => Promise<unknown>;
+    const isSyncing = typeof rest[0] === 'number' && (rest[0] & constants.O_DSYNC) !== 0;
+    const writing = async (...args: unknown[]): Promise<unknown> => {
+      const written = await write(...args);
+      effects.push(`${isSyncing ? 'synced ' : ''}write to ${path.basename(String(file))}`);
+      return written;
     };
+    handle.write = writing as typeof handle.write;
     return handle;
   };
   const rename: typeof real.rename = async (from, to) => {
@@ -47,9 +51,9 @@ test('an append is told of after batch, a new log, and head are synced, in this 
   expect(batch).toHaveBeenNthCalledWith(2, expect.anything(), { sync: true });
   expect(effects).toEqual([
     'sync db',
-    'sync content of head.json',
+    'synced write to head.json',
     'told',
-    'sync content of head.json',
+    'synced write to head.json',
     'told',
   ]);
 });
@@ -62,7 +66,7 @@ test('a log that LevelDB begins is synced by name before the append is told of',
   for (let n = 0; n < 5; n += 1) await journal.append(['x'.repeat(1_100_000)]);
   await journal.close();
   expect(effects.filter((each) => each === 'sync db').length).toBeGreaterThan(0);
-  expect(effects.at(-1)).toBe('sync content of head.json');
+  expect(effects.at(-1)).toBe('synced write to head.json');
 });
 
 test('a journal is told of after its folder, head and database are synced', async () => {
