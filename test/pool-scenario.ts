@@ -49,7 +49,7 @@ export const TEST_POLICY: OperatorPolicy = {
     maxFeePpm: ppm(10_000n),
     minInvoiceLifeMs: 30_000,
     minAmountMsat: msat(1_000n),
-    holdOpenMs: 200,
+    holdOpenMs: 1_000,
     urgency: { low: URGENCY, normal: URGENCY, high: URGENCY },
     perPayeeInFlightMax: 100,
     perPayeeInFlightMsat: msat(5_000_000_000n),
