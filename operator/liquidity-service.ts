@@ -6,6 +6,7 @@ import type { Msat } from '../policies/units.ts';
 import { msat } from '../policies/units.ts';
 import type { Engine } from './engine.ts';
 import type { InvoiceReader, Payer } from './lightning.ts';
+import { isNodeFailure } from './node-failure.ts';
 import { type NodeWatch, outboundMsat, outgoingHashes } from './node-watch.ts';
 import type { OperatorPolicy, Urgency } from './operator-policy.ts';
 import { decidePay, IN_FLIGHT_RETRY_MS, type PayAsk } from './pay-decision.ts';
@@ -308,7 +309,7 @@ async function estimated(
   try {
     return (await payer.estimate(question)) ?? 'no_route';
   } catch (cause) {
-    if (cause instanceof Failure && cause.retry === 'later') return null;
+    if (isNodeFailure(cause)) return null;
     throw cause;
   }
 }

@@ -1,6 +1,6 @@
 /** What the node last said of itself, and of what its channels can send. One poller; everybody else reads. */
-import { Failure } from '../policies/failure.ts';
 import type { Channel, NodeReader, NodeStanding } from './lightning.ts';
+import { isNodeFailure } from './node-failure.ts';
 
 /** Between two looks. */
 const LOOK_MS = 2_000;
@@ -54,7 +54,7 @@ export function nodeWatch(of: {
         const look = await refresh();
         for (const listener of listeners) await listener(look);
       } catch (cause) {
-        if (!(cause instanceof Failure) || cause.retry !== 'later') throw cause;
+        if (!isNodeFailure(cause)) throw cause;
       }
       await sleep(LOOK_MS, stopping.signal);
     }

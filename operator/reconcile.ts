@@ -6,6 +6,7 @@ import { Failure } from '../policies/failure.ts';
 import { type Decision, type News, nothing, plainNews } from './decision.ts';
 import type { Engine } from './engine.ts';
 import type { Channel, ListedPayment, NodeStanding, Payer } from './lightning.ts';
+import { isNodeFailure } from './node-failure.ts';
 import type { NodeWatch } from './node-watch.ts';
 import { alarmed, decideOutcome } from './outcome-decision.ts';
 import type { PoolState } from './pool-state.ts';
@@ -178,7 +179,7 @@ async function tried(options: ReconcileOptions, sinceMs: number): Promise<Reconc
     await options.engine.act((state) => decideSeen(state, { standing, channels }));
     return await reconcileOnce(options, from);
   } catch (cause) {
-    if (cause instanceof Failure && cause.retry === 'later') return null;
+    if (isNodeFailure(cause)) return null;
     throw cause;
   }
 }

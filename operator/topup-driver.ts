@@ -9,6 +9,7 @@ import { Failure } from '../policies/failure.ts';
 import type { CrashPoint } from './crash-at.ts';
 import type { Engine } from './engine.ts';
 import type { InvoiceStanding, Receiver } from './lightning.ts';
+import { isNodeFailure } from './node-failure.ts';
 import type { Topup } from './pool-state.ts';
 import { decideInvoiced, decideReceived, decideTopupClosed } from './topup-decision.ts';
 
@@ -100,7 +101,7 @@ async function listen(options: TopupOptions, signal: AbortSignal): Promise<void>
         await engine.act((state, nowMs) => decideReceived(state, nowMs, received));
       }
     } catch (cause) {
-      if (!(cause instanceof Failure) || cause.retry !== 'later') throw cause;
+      if (!isNodeFailure(cause)) throw cause;
     }
     await options.sleep(STREAM_RETRY_MS, signal);
   }

@@ -1,0 +1,37 @@
+/** The pool's look at its node: a node that is away, or cannot answer yet, is asked again and stops nothing. */
+import { expect, test } from 'vitest';
+import type { NodeStanding } from '../operator/lightning.ts';
+import { nodeWatch } from '../operator/node-watch.ts';
+import { Failure, type FailureCode } from '../policies/failure.ts';
+import { until } from '../regtest/wait.ts';
+
+const WAIT_MS = 5_000;
+const STANDING = { publicKey: '02', height: 1 } as NodeStanding;
+
+test.each<[code: FailureCode, verdict: 'asks again' | 'stops the pool']>([
+  // LND says so of everything while its own bitcoind loads a wallet.
+  ['LND_REFUSED', 'asks again'],
+  ['LND_UNREACHABLE', 'asks again'],
+  ['NETWORK_MISMATCH', 'stops the pool'],
+])('a look that ends in %s %s', async (code, verdict) => {
+  let asked = 0;
+  let fatal: unknown = null;
+  const watch = nodeWatch({
+    reader: {
+      standing() {
+        asked += 1;
+        return asked === 1 ? Promise.reject(new Failure(code, 'no')) : Promise.resolve(STANDING);
+      },
+      channels: () => Promise.resolve([]),
+    },
+    now: () => 0,
+    sleep: () => new Promise((resolve) => setImmediate(resolve)),
+    onFatal(cause) {
+      fatal = cause;
+    },
+  });
+  await until('a look or the end', () => watch.look() !== null || fatal !== null, WAIT_MS);
+  await watch.stop();
+  expect(fatal === null ? 'asks again' : 'stops the pool').toBe(verdict);
+  expect(watch.look()?.standing ?? null).toEqual(verdict === 'asks again' ? STANDING : null);
+});
