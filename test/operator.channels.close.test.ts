@@ -65,7 +65,10 @@ test('a close waits for the threshold of distinct guardians, is ordered once, an
     ['ana', 'ben'],
     1,
   ]);
-  await world.mine(3);
+  await world.mine(2);
+  await world.rounds(3);
+  expect(close()?.phase).toBe('closing');
+  await world.mine(1);
   await world.rounds(3);
   expect(close()).toMatchObject({ phase: 'closed', closed: { paidTo: 'treasury' } });
   expect(closeCalls()).toBe(1);

@@ -10,13 +10,7 @@ import type { Channel, ClosedChannel, CloseOutcome, PendingChannel } from '../li
 import type { ChannelParts } from './channel-parts.ts';
 import { detailOf } from './channel-parts.ts';
 import type { Close, ClosePhase } from './channel-state.ts';
-import {
-  CLOSE_UNKNOWN_MS,
-  type CloseStep,
-  closeSeen,
-  closeStep,
-  quorumsWord,
-} from './close-steps.ts';
+import { CLOSE_UNKNOWN_MS, type CloseStep, closeSeen, closeStep } from './close-steps.ts';
 
 /** The least that LND takes: 253 sat/kw (chainfee/rates.go, FeePerKwFloor) in whole sat per vbyte. */
 const RELAY_FEERATE = feerate(2_000n);
@@ -53,18 +47,14 @@ async function perform(
 ): Promise<void> {
   const { outpoint } = close;
   switch (step.do) {
-    case 'count-approvals': {
-      const word = quorumsWord(close, parts.treasury.treasury(), 0);
-      const authorizationId = close.order?.authorizationId ?? '';
-      if (word.is !== 'approved') return;
+    case 'note-approvals':
       await record(parts, close, ['asked'], {
         kind: 'channel-close-approved',
         outpoint,
-        authorizationId,
-        approvedBy: word.by,
+        authorizationId: close.order?.authorizationId ?? '',
+        approvedBy: step.by,
       });
       return;
-    }
     case 'start':
       // What closes by itself already needs no order.
       if (closeSeen(outpoint, lists) !== 'open') return;

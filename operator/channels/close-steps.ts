@@ -14,7 +14,7 @@ export const CLOSE_ATTEMPTS_MAX = 100;
 export const CLOSE_UNKNOWN_MS = 60_000;
 
 export type CloseStep =
-  | { do: 'count-approvals' }
+  | { do: 'note-approvals'; by: string[] }
   | { do: 'start'; attempt: number }
   /** Nobody knows what the node did: the lists say, after a while. */
   | { do: 'settle-unknown' }
@@ -39,7 +39,7 @@ export function closeStep(
   switch (phase) {
     case 'asked':
       if (word.is === 'ended') return { do: 'end', why: word.why };
-      return word.is === 'approved' ? { do: 'count-approvals' } : { do: 'nothing' };
+      return word.is === 'approved' ? { do: 'note-approvals', by: word.by } : { do: 'nothing' };
     case 'approved':
     case 'refused': {
       if (word.is !== 'approved') {
@@ -59,7 +59,7 @@ export function closeStep(
   }
 }
 
-export type QuorumsWord =
+type QuorumsWord =
   | { is: 'approved'; by: string[] }
   | { is: 'waiting' }
   | { is: 'ended'; why: 'expired' | 'rejected' };
@@ -68,7 +68,7 @@ export type QuorumsWord =
  * Whether the quorum agreed to this very close: counted here, from approvals that the fold verified, as distinct
  * seats of the treasury as it is now. What the log calls passed is not enough and not needed.
  */
-export function quorumsWord(close: Close, treasury: Treasury, tipHeight: number): QuorumsWord {
+function quorumsWord(close: Close, treasury: Treasury, tipHeight: number): QuorumsWord {
   const { order } = close;
   const id = order?.authorizationId ?? '';
   const state = treasury.authorizations.get(id);
