@@ -61,7 +61,8 @@ export async function startPoolWorld(start: PoolStart): Promise<PoolWorld> {
   const stops: (() => Promise<unknown>)[] = [() => lightning.stop()];
   try {
     const macaroons = path.join(dir, 'macaroons');
-    const baked = await bake(lightning.node('pool'), macaroons);
+    const pool = lightning.node('pool');
+    const baked = await bake(pool, macaroons);
     const operator = {
       dir: path.join(dir, 'operator'),
       daemon: null as Daemon | null,
@@ -71,7 +72,7 @@ export async function startPoolWorld(start: PoolStart): Promise<PoolWorld> {
     };
     const treasuryDir = path.join(dir, 'treasury');
     const [treasury] = await Promise.all([
-      initOperator(start, lightning, { operator, macaroons }).then(() =>
+      initOperator(start, lightning, { operator, macaroons, socket: pool.socket }).then(() =>
         startTreasury(start, lightning, {
           dir: treasuryDir,
           macaroons,
@@ -107,7 +108,7 @@ interface Baked {
   walletDescriptor: string;
 }
 
-function bake(node: LndNode, out: string): Promise<Baked> {
+export function bake(node: LndNode, out: string): Promise<Baked> {
   return weirJson<Baked>([
     ...['operator', 'keys', 'bake', '--network', 'regtest', '--out', out],
     ...['--lnd-socket', node.socket, '--lnd-cert-file', node.certPath],
@@ -115,10 +116,15 @@ function bake(node: LndNode, out: string): Promise<Baked> {
   ]);
 }
 
-async function initOperator(
-  start: PoolStart,
+/** Makes the operator's folder, and fills in where it is found and what it signs with. `socket`: the way to its node. */
+export async function initOperator(
+  start: Pick<PoolStart, 'dir' | 'network' | 'operatorPolicy'>,
   lightning: LightningNetwork,
-  { operator, macaroons }: { operator: PoolWorld['operator']; macaroons: string },
+  {
+    operator,
+    macaroons,
+    socket,
+  }: { operator: PoolWorld['operator']; macaroons: string; socket: string },
 ): Promise<void> {
   const { dir, network } = start;
   const files = { dir } as World;
@@ -135,11 +141,11 @@ async function initOperator(
   const password = await textFile(files, 'operator-rpc.password', `${network.first.rpcPassword}\n`);
   const { rpc: port } = await freePorts();
   operator.url = `http://127.0.0.1:${port}`;
-  const node = lightning.node('pool');
+  const { certPath } = lightning.node('pool');
   const made = await weirJson<{ receiptKey: string; wordKey: string }>([
     ...['operator', 'init', '--dir', operator.dir, '--pool-id', POOL_ID, '--network', 'regtest'],
     ...['--policy', policyFile, '--listen', `127.0.0.1:${port}`, '--url', operator.url],
-    ...['--lnd-socket', node.socket, '--lnd-cert-file', node.certPath, '--macaroons', macaroons],
+    ...['--lnd-socket', socket, '--lnd-cert-file', certPath, '--macaroons', macaroons],
     ...['--passphrase-file', passphrase, '--bitcoind-url', network.first.rpcUrl],
     ...['--bitcoind-user', network.first.rpcUser, '--bitcoind-password-file', password],
   ]);
@@ -238,7 +244,7 @@ export function operatorJson<T>(
 
 /** A client with a token of its own, for the agents it names; the first is the default. */
 export async function callerFor(
-  world: PoolWorld,
+  world: Pick<PoolWorld, 'operator'>,
   credentialId: string,
   agents: readonly string[],
   more: readonly string[] = [],
