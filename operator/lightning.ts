@@ -250,6 +250,11 @@ export interface InvoiceReader {
 export interface NodeReader extends InvoiceReader {
   standing(): Promise<NodeStanding>;
   channels(): Promise<readonly Channel[]>;
+  /**
+   * Outpoints of channels whose state at the node is older than its peer's, as the peer proved when they met again
+   * (BOLT 2, `option_data_loss_protect`): they are in no list of channels any more, and their peer closes them.
+   */
+  lostChannels(): Promise<readonly string[]>;
   pendingChannels(): Promise<readonly PendingChannel[]>;
   closedChannels(): Promise<readonly ClosedChannel[]>;
   balance(): Promise<NodeBalance>;

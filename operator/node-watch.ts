@@ -10,6 +10,8 @@ export const STALE_MS = 15_000;
 export interface NodeLook {
   standing: NodeStanding;
   channels: readonly Channel[];
+  /** Channels whose state the node lost. */
+  lost: readonly string[];
   atMs: number;
 }
 
@@ -25,7 +27,7 @@ export interface NodeWatch {
 }
 
 export function nodeWatch(of: {
-  reader: Pick<NodeReader, 'standing' | 'channels'>;
+  reader: Pick<NodeReader, 'standing' | 'channels' | 'lostChannels'>;
   now: () => number;
   sleep: (ms: number, signal: AbortSignal) => Promise<void>;
   onFatal: (cause: unknown) => void;
@@ -39,7 +41,9 @@ export function nodeWatch(of: {
   async function refresh(): Promise<NodeLook> {
     try {
       const [standing, channels] = await Promise.all([reader.standing(), reader.channels()]);
-      newest = { standing, channels, atMs: now() };
+      // Afterwards: a channel that leaves the one list meanwhile is in the other by then.
+      const lost = await reader.lostChannels();
+      newest = { standing, channels, lost, atMs: now() };
       offline = null;
       return newest;
     } catch (cause) {

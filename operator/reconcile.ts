@@ -7,7 +7,7 @@ import { type Decision, type News, nothing, plainNews } from './decision.ts';
 import type { Engine } from './engine.ts';
 import type { Channel, ListedPayment, NodeStanding, Payer } from './lightning.ts';
 import { isNodeFailure } from './node-failure.ts';
-import type { NodeWatch } from './node-watch.ts';
+import type { NodeLook, NodeWatch } from './node-watch.ts';
 import { alarmed, decideOutcome } from './outcome-decision.ts';
 import type { PoolState } from './pool-state.ts';
 
@@ -94,10 +94,12 @@ export function staleChannels(
     .map(({ outpoint }) => outpoint);
 }
 
-/** Freezes for another node and for stale channels, else writes the new counts down. Pure. */
+/** Freezes for another node, for stale channels and for lost ones, else writes the new counts down. Pure. */
 export function decideSeen(
   state: PoolState,
-  of: { standing: Pick<NodeStanding, 'publicKey' | 'height'>; channels: readonly Channel[] },
+  of: Pick<NodeLook, 'channels' | 'lost'> & {
+    standing: Pick<NodeStanding, 'publicKey' | 'height'>;
+  },
 ): Decision<null> {
   const { publicKey, height } = of.standing;
   if (isAnother(state, publicKey)) {
@@ -108,6 +110,12 @@ export function decideSeen(
     return frozenFor(
       state,
       `the node runs on an old channel database: ${stale.join(', ')} went back`,
+    );
+  }
+  if (of.lost.length > 0) {
+    return frozenFor(
+      state,
+      `the node runs on an old channel database: the peers of ${of.lost.join(', ')} proved it`,
     );
   }
   const updates = of.channels
@@ -131,13 +139,15 @@ export function reconciler(options: ReconcileOptions): {
   const stopping = new AbortController();
   const { signal } = stopping;
   let lastSeen = 0;
-  watch.onLook(async ({ standing, channels }) => {
+  watch.onLook(async (look) => {
+    const { standing, channels, lost } = look;
     const wrong =
+      lost.length > 0 ||
       isAnother(engine.state(), standing.publicKey) ||
       staleChannels(engine.state().updatesSeen, channels).length > 0;
     if (!wrong && now() - lastSeen < SEEN_EVERY_MS) return;
     lastSeen = now();
-    await engine.act((state) => decideSeen(state, { standing, channels }));
+    await engine.act((state) => decideSeen(state, look));
   });
 
   async function firstMatch(): Promise<Reconciled> {
@@ -175,8 +185,8 @@ async function tried(options: ReconcileOptions, sinceMs: number): Promise<Reconc
   const from = Math.max(sinceMs, options.engine.state().openedAtMs);
   try {
     // Which node it is, and how new, comes before what it paid: what a start finds reserved is sent after this.
-    const { standing, channels } = await options.watch.refresh();
-    await options.engine.act((state) => decideSeen(state, { standing, channels }));
+    const look = await options.watch.refresh();
+    await options.engine.act((state) => decideSeen(state, look));
     return await reconcileOnce(options, from);
   } catch (cause) {
     if (isNodeFailure(cause)) return null;

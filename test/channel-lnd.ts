@@ -287,6 +287,7 @@ export function fakeLnd(desk: Pool): FakeLnd {
           .filter((each) => isOpen(each) && each.closeTxid === null)
           .map(channelOf);
       }),
+    lostChannels: () => answer(() => []),
     pendingChannels: () =>
       answer(() => {
         settle();

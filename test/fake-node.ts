@@ -81,6 +81,7 @@ export interface FakeNode {
     readInvoice(text: string): Invoice | InvoiceRefused;
     standing(): Promise<NodeStanding>;
     channels(): Promise<readonly Channel[]>;
+    lostChannels(): Promise<readonly string[]>;
   };
   payer: {
     pay(order: PayOrder): Promise<PayOutcome>;
@@ -146,6 +147,7 @@ export function fakeNode(now: () => number): FakeNode {
       readInvoice: (text) => readInvoice(text, now()),
       standing: async () => standingOf(node, now()),
       channels: async () => channelsOf(node),
+      lostChannels: async () => [],
     },
     payer: {
       async pay(order) {

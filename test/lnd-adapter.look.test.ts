@@ -242,6 +242,22 @@ test('the standing of a node has its key, its network and its height', async () 
   });
 });
 
+function waiting(channel_point: string, chan_status_flags: string) {
+  return { channel: { channel_point, chan_status_flags } };
+}
+
+test('LN-14 a channel that its peer proved to be old is lost, one that only closes is not', async () => {
+  hands.lnd().on(METHOD.pending, (call) =>
+    call.send({
+      waiting_close_channels: [
+        waiting('aa:0', 'ChanStatusCoopBroadcasted|ChanStatusLocalCloseInitiator'),
+        waiting('bb:1', 'ChanStatusBorked|ChanStatusLocalDataLoss'),
+      ],
+    }),
+  );
+  expect(await openReader(hands.connection()).lostChannels()).toEqual(['bb:1']);
+});
+
 test('calls that hang end with their deadline, leave nothing open, and nobody hears of them later', async () => {
   const connection = hands.connection();
   const reader = openReader(connection);

@@ -2,6 +2,8 @@
 import { expect, test } from 'vitest';
 import type { NodeStanding } from '../operator/lightning.ts';
 import { nodeWatch } from '../operator/node-watch.ts';
+import { emptyPool } from '../operator/pool-state.ts';
+import { decideSeen } from '../operator/reconcile.ts';
 import { Failure, type FailureCode } from '../policies/failure.ts';
 import { until } from '../regtest/wait.ts';
 
@@ -23,6 +25,7 @@ test.each<[code: FailureCode, verdict: 'asks again' | 'stops the pool']>([
         return asked === 1 ? Promise.reject(new Failure(code, 'no')) : Promise.resolve(STANDING);
       },
       channels: () => Promise.resolve([]),
+      lostChannels: () => Promise.resolve([]),
     },
     now: () => 0,
     sleep: () => new Promise((resolve) => setImmediate(resolve)),
@@ -34,4 +37,13 @@ test.each<[code: FailureCode, verdict: 'asks again' | 'stops the pool']>([
   await watch.stop();
   expect(fatal === null ? 'asks again' : 'stops the pool').toBe(verdict);
   expect(watch.look()?.standing ?? null).toEqual(verdict === 'asks again' ? STANDING : null);
+});
+
+test('LN-14 a node that says itself that it lost a channel freezes the pool, whatever else it shows', () => {
+  const look = { standing: STANDING, channels: [], lost: ['aa:0'] };
+  const { news } = decideSeen(emptyPool(), look);
+  expect(news.map(({ event }) => event)).toEqual([
+    expect.objectContaining({ kind: 'alarm', detail: expect.stringContaining('aa:0') as unknown }),
+    expect.objectContaining({ kind: 'mode-changed', mode: 'frozen' }),
+  ]);
 });

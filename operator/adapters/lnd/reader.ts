@@ -13,7 +13,7 @@ import { Failure } from '../../../policies/failure.ts';
 import { hex32, type NetworkName, nodeKey } from '../../../policies/intent.ts';
 import { msat, msatOfSat, sat } from '../../../policies/units.ts';
 import type { Channel, ClosedChannel, NodeReader, PendingChannel } from '../../lightning.ts';
-import { type LndConnection, shaped } from './connect.ts';
+import { type LndConnection, rawCall, shaped } from './connect.ts';
 import { asked } from './deadline.ts';
 import { readInvoice } from './invoice.ts';
 
@@ -81,6 +81,14 @@ const closed = z.object({
   is_remote_force_close: z.boolean(),
 });
 
+/** As LND writes flags, with `|` between them (channeldb/channel.go). */
+const DATA_LOSS = 'ChanStatusLocalDataLoss';
+const lost = z.object({
+  waiting_close_channels: z.array(
+    z.object({ channel: z.object({ channel_point: z.string(), chan_status_flags: z.string() }) }),
+  ),
+});
+
 /** Genesis hashes as BOLT 2 hashes them: the chain names of `getinfo` may be anything. */
 const NETWORKS: Readonly<Record<string, NetworkName>> = {
   '6fe28c0ab6f1b372c1a6a246ae63f74f931e8365e15a089c68d6190000000000': 'bitcoin',
@@ -115,6 +123,7 @@ export function openReader({ lnd }: LndConnection): NodeReader {
       const said = await asked('ListChannels', () => getChannels({ lnd }));
       return shaped('ListChannels', z.array(channel), said.channels).map(channelOf);
     },
+    lostChannels: () => lostChannels(lnd),
     async pendingChannels() {
       const said = await asked('PendingChannels', () => getPendingChannels({ lnd }));
       return shaped('PendingChannels', z.array(pending), said.pending_channels).map(pendingOf);
@@ -125,6 +134,16 @@ export function openReader({ lnd }: LndConnection): NodeReader {
     },
     balance: () => balanceOf(lnd),
   };
+}
+
+/** ln-service leaves the flags out, so the node's own message is read. */
+async function lostChannels(lnd: LndConnection['lnd']): Promise<string[]> {
+  const call = (): Promise<unknown> => rawCall(lnd.default, 'pendingChannels', {});
+  const said = shaped('PendingChannels', lost, await asked('PendingChannels', call));
+  return said.waiting_close_channels
+    .map((each) => each.channel)
+    .filter((each) => each.chan_status_flags.includes(DATA_LOSS))
+    .map((each) => each.channel_point);
 }
 
 function outpointOf({
