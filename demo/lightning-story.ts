@@ -4,7 +4,7 @@ import path from 'node:path';
 import { payViaPaymentRequest } from 'ln-service';
 import { satText } from '../console/print.ts';
 import { mineSynced } from '../regtest/lightning.ts';
-import { openChannel } from '../regtest/lightning-channels.ts';
+import { connectPeers, openChannel } from '../regtest/lightning-channels.ts';
 import { holdInvoice, invoice, routeKnown } from '../regtest/lightning-payments.ts';
 import { called } from '../regtest/ln-call.ts';
 import type { LndNode } from '../regtest/lnd.ts';
@@ -49,6 +49,8 @@ async function chapterOpen(world: PoolWorld, teller: Teller): Promise<string> {
   const { treasury, lightning } = world;
   const [left, right] = [lightning.node('left'), lightning.node('right')];
   teller.chapter('The quorum opens two channels in one transaction');
+  // A peer that is only half connected refuses.
+  for (const peer of [left, right]) await connectPeers(lightning.node('pool'), peer);
   await operatorJson(world, [
     ...['capital', '--rail', 'cold', '--amount-msat', TREASURY_MSAT],
     ...['--why', 'what the treasury holds for the pool'],
