@@ -13,7 +13,6 @@ import { expect, test } from 'vitest';
 import { startOperator } from '../demo/lightning-world.ts';
 import { type ApiAnswer, rawPost } from '../demo/pool-calls.ts';
 import { STEP_MS_MAX } from '../demo/world.ts';
-import { ask } from '../operator/admin-client.ts';
 import { holdInvoice, invoice } from '../regtest/lightning-payments.ts';
 import { called } from '../regtest/ln-call.ts';
 import type { LndNode } from '../regtest/lnd.ts';
@@ -23,6 +22,7 @@ import { neobank } from './neobank-client.ts';
 import {
   type Agent,
   agentWith,
+  askPool,
   booksAgree,
   get,
   givenBack,
@@ -289,7 +289,7 @@ describeWithLnd('paying through a pool', () => {
   /** The pool pays for itself until what it advances is enough for one payment; what agents brought it may not touch. */
   async function spendCapital(own: Agent): Promise<void> {
     for (;;) {
-      const { json } = await ask(pool().operator, (client) => client.books.query());
+      const { json } = await askPool(pool(), (client) => client.books.query());
       const { accounts } = json as { accounts: { account: string; balance: string }[] };
       const found = accounts.find(({ account }) => account === 'LLP:asset:ln.local');
       const most = BigInt(found?.balance ?? 0) - ENOUGH_FOR_ONE;
@@ -313,7 +313,7 @@ describeWithLnd('paying through a pool', () => {
       });
       const open = JSON.parse(asked.text) as { topup_id: string; invoice: string };
       const words = { mode: 'winding-down', why: 'the test ends', by: 'olga' } as const;
-      await ask(pool().operator, (client) => client.setMode.mutate(words));
+      await askPool(pool(), (client) => client.setMode.mutate(words));
       const { request } = await invoice(payee(), { msat: 1_000_000n });
       const writes: [route: string, body: object][] = [
         ['/v1/liquidity/quote_pay', quoteBody(request, 'too late')],

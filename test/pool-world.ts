@@ -22,7 +22,8 @@ import {
 } from '../demo/lightning-world.ts';
 import { type ApiAnswer, rawPost } from '../demo/pool-calls.ts';
 import { STEP_MS_MAX } from '../demo/world.ts';
-import { ask } from '../operator/admin-client.ts';
+import { type AdminClient, ask } from '../operator/admin-client.ts';
+import { Failure } from '../policies/failure.ts';
 import { fundNode, type LightningNetwork, startLightning } from '../regtest/lightning.ts';
 import { openChannel, openRing } from '../regtest/lightning-channels.ts';
 import { routeKnown } from '../regtest/lightning-payments.ts';
@@ -119,7 +120,7 @@ async function started(
     await startOperator(pool);
     const amountMsat = (await nodeMsat(pool)).toString();
     const capital = { rail: 'ln.local', amountMsat, why: 'what the node brought' } as const;
-    await ask(operator, (client) => client.bringCapital.mutate(capital));
+    await askPool(pool, (client) => client.bringCapital.mutate(capital));
     return pool;
   } catch (cause) {
     await pool.stop();
@@ -155,9 +156,25 @@ export function nodeMsat({ lightning }: LonePool): Promise<bigint> {
   );
 }
 
+/** A question or a wish to the operator's socket: asked again where the connection had just been given up. */
+export function askPool<T>(
+  { operator }: Pick<LonePool, 'operator'>,
+  question: (client: AdminClient) => Promise<T>,
+): Promise<NonNullable<T>> {
+  return until(
+    'the operator to answer',
+    () =>
+      ask(operator, question).catch((cause: unknown) => {
+        if (cause instanceof Failure && cause.code === 'OPERATOR_UNREACHABLE') return null;
+        throw cause;
+      }),
+    STEP_MS_MAX,
+  ) as Promise<NonNullable<T>>;
+}
+
 /** What the books say that Lightning holds. */
-export async function booksMsat({ operator }: LonePool): Promise<bigint> {
-  const { json } = await ask(operator, (client) => client.books.query());
+export async function booksMsat(pool: LonePool): Promise<bigint> {
+  const { json } = await askPool(pool, (client) => client.books.query());
   const { accounts } = json as { accounts: { account: string; balance: string }[] };
   return accounts
     .filter(({ account }) => LIGHTNING.test(account))
