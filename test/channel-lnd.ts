@@ -53,6 +53,11 @@ export interface FakeLnd {
   closeAnswers: CloseOutcome[];
   /** The next close is done, and its answer is lost. */
   loseCloseAnswer: boolean;
+  /**
+   * The next verification is refused and goes on all the same, as LND does where its anchor reserve is missing
+   * (lnwallet/wallet.go, PsbtFundingVerify): the channel is listed after so many looks.
+   */
+  refusesAndGoesOn: number | null;
   /** Upfront shutdown address that the node really gave peers; null: the one of the order. */
   betrays: string | null;
   /** In-memory reservations are gone; what was pending stays. */
@@ -90,6 +95,7 @@ export function fakeLnd(desk: Pool): FakeLnd {
   const held = new Map<string, Held>();
   let rules: InboundRules | null = null;
   let made = 0;
+  let looksLeft = 0;
 
   const fresh = (): string =>
     createHash('sha256')
@@ -109,6 +115,10 @@ export function fakeLnd(desk: Pool): FakeLnd {
 
   /** Peers that sign make verified reservations pending, as the real thing does a moment later. */
   function settle(): void {
+    if (looksLeft > 0) {
+      looksLeft -= 1;
+      return;
+    }
     for (const { id, order, verified } of reserved.values()) {
       if (verified === null || lnd.moods.get(order.peer) !== 'signs') continue;
       const outpoint = `${verified.txid}:${verified.vout}`;
@@ -225,12 +235,18 @@ export function fakeLnd(desk: Pool): FakeLnd {
           const txid = txidOf(unsignedTx);
           each.verified = { txid, vout };
         }
+        if (lnd.refusesAndGoesOn !== null) {
+          looksLeft = lnd.refusesAndGoesOn;
+          lnd.refusesAndGoesOn = null;
+          throw new Failure('LND_REFUSED', 'reserved wallet balance invalidated');
+        }
         settle();
       }),
     cancelPending: (id) =>
       answer(() => {
         lnd.calls.push('cancel');
-        reserved.delete(id);
+        // What was verified is out of its hands.
+        if (reserved.get(id)?.verified === null) reserved.delete(id);
       }),
     forgetConflicted: ({ outpoint }) =>
       answer(() => {
@@ -330,6 +346,7 @@ export function fakeLnd(desk: Pool): FakeLnd {
     away: null,
     closeAnswers: [],
     loseCloseAnswer: false,
+    refusesAndGoesOn: null,
     betrays: null,
     restart: () => reserved.clear(),
     async peerOpens(peer, capacitySat) {

@@ -4,6 +4,7 @@
  */
 import { cp, readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
+import { base64 } from '@scure/base';
 import {
   addPeer,
   getChainBalance,
@@ -16,12 +17,15 @@ import {
 import { expect, test } from 'vitest';
 import { operatorJson, type PoolWorld, startOperator } from '../demo/lightning-world.ts';
 import { STEP_MS_MAX } from '../demo/world.ts';
+import { decodePsbt } from '../descriptors/psbt.ts';
+import { sat } from '../policies/units.ts';
 import { fundNode, mineSynced } from '../regtest/lightning.ts';
 import { openChannel } from '../regtest/lightning-channels.ts';
 import { invoice } from '../regtest/lightning-payments.ts';
 import { called } from '../regtest/ln-call.ts';
 import { type LndNode, startLnd } from '../regtest/lnd.ts';
 import { seedWords } from '../regtest/lnd-wallet.ts';
+import { minerAddress, type RegtestNetwork } from '../regtest/network.ts';
 import { until } from '../regtest/wait.ts';
 import { guardianSaysYes, operatorSaysYes } from './e2e-people.ts';
 import {
@@ -35,11 +39,14 @@ import {
 } from './e2e-pool.ts';
 import { isOut, paymentsTo, rowOf, rowsOf, untilSent } from './e2e-world.ts';
 import { describeWithLnd, lndBinary } from './lnd-available.ts';
+import { realHands } from './lnd-hands.ts';
 
 const TEST_MS_MAX = 400_000;
 /** A wallet that is made of words reads the chain first, and its peers close when they next meet. */
 const RESTORE_MS_MAX = 240_000;
 const ALL_AGREE = { lightningMsat: '0', pendingOpenMsat: '0', chainMsat: '0', coldMsat: '0' };
+/** The wallet that mines (`regtest/network.ts`). */
+const MINER = 'miner';
 const QUORUM = ['ana', 'ben'] as const;
 
 /** Everybody who is asked says yes, until it is out. */
@@ -91,9 +98,75 @@ async function pendingAt({ lnd }: LndNode): Promise<string[]> {
     .map((each) => `${each.transaction_id}:${each.transaction_vout}`);
 }
 
+interface Unsigned {
+  /** Without witness, hex. */
+  tx: string;
+  inputs: { txid: string; vout: number }[];
+}
+
+async function unsignedOf({ first }: RegtestNetwork, psbt: string): Promise<Unsigned> {
+  const { tx } = await first.rpc<{ tx: { vin: Unsigned['inputs'] } }>('decodepsbt', [psbt]);
+  const { unsignedTx } = decodePsbt(base64.decode(psbt));
+  return { tx: Buffer.from(unsignedTx).toString('hex'), inputs: tx.vin };
+}
+
+/** Another spend of its coins, sent. */
+async function conflictOf(network: RegtestNetwork, psbt: string): Promise<string> {
+  const { first } = network;
+  const { inputs } = await unsignedOf(network, psbt);
+  const places = inputs.map(({ txid, vout }) => ({ txid, vout }));
+  const payee = { [await minerAddress(network)]: '0.5' };
+  const raw = await first.rpc<string>('createrawtransaction', [places, [payee]]);
+  const { hex } = await first.rpc<{ hex: string }>('signrawtransactionwithwallet', [raw], MINER);
+  await first.rpc('sendrawtransaction', [hex, 0]);
+  return hex;
+}
+
 describeWithLnd('channels of a pool', () => {
   const world = sharedPool({ nodes: ['pool', 'left', 'right'] });
   const pool = () => world().lightning.node('pool');
+
+  test(
+    'LN-9 a node without coins refuses a funding without a reserve, and what it lists all the same is forgotten by a conflict',
+    async () => {
+      const { lightning } = world();
+      const left = lightning.node('left');
+      const hands = await realHands(pool());
+      const { manager } = hands;
+      await manager.connect(left.publicKey, `127.0.0.1:${left.p2pPort}`);
+      const closeAddress = await minerAddress(lightning.network);
+      const order = { peer: left.publicKey, capacitySat: sat(1_000_000n), closeAddress };
+      const asked = await manager.openChannels([{ ...order, announced: 'public' }]);
+      const [funding] = asked;
+      const { psbt } = await lightning.network.first.rpc<{ psbt: string }>(
+        'walletcreatefundedpsbt',
+        [[], [{ [funding?.address ?? '']: '0.01' }]],
+        MINER,
+      );
+      const ids = asked.map(({ pendingId }) => pendingId);
+      await expect(manager.verifyFunding(ids, base64.decode(psbt))).rejects.toMatchObject({
+        code: 'LND_REFUSED',
+        message: expect.stringContaining('anchor reserve') as unknown,
+      });
+      // It says no after it has gone on (lnwallet/wallet.go, PsbtFundingVerify): the refusal proves nothing.
+      for (const id of ids) await manager.cancelPending(id);
+      const [outpoint = ''] = await until(
+        'the channel that was refused to be pending',
+        async () => {
+          const found = await pendingAt(pool());
+          return found.length === 1 ? found : null;
+        },
+        STEP_MS_MAX,
+      );
+      const confirmedTx = await conflictOf(lightning.network, psbt);
+      await mineSynced(lightning, 6);
+      const { tx: pendingTx } = await unsignedOf(lightning.network, psbt);
+      await manager.forgetConflicted({ outpoint, pendingTx, confirmedTx });
+      expect(await pendingAt(pool())).toEqual([]);
+      hands.close();
+    },
+    TEST_MS_MAX,
+  );
 
   test(
     'LN-10 two channels are pending at the node before a guardian is asked, and then open in one transaction',
@@ -142,12 +215,12 @@ describeWithLnd('channels of a pool', () => {
         (await operatorJson<{ promised: unknown[] }>(world(), ['channels', 'accept'])).promised;
       expect(await promised()).toHaveLength(1);
       await fundNode(lightning, lightning.node('right'), '0.05');
-      for (const [name, sat] of [
+      for (const [name, size] of [
         ['left', 50_000],
         ['left', 10_000_001],
         ['right', 1_500_000],
       ] as const) {
-        const refused = openChannel(lightning, lightning.node(name), pool(), { sat });
+        const refused = openChannel(lightning, lightning.node(name), pool(), { sat: size });
         await expect(refused).rejects.toThrow(/FailedToOpenChannel/);
       }
       expect(await promised()).toHaveLength(1);

@@ -228,6 +228,22 @@ test('a block that is taken back before the node is told keeps the channels', as
   await world.close();
 });
 
+test.each([0, 1, 2, 8])(
+  'LN-9 a funding that the node refuses and lists as pending all the same, %s looks later, is not lost',
+  async (looks) => {
+    const world = await channelWorld();
+    world.lnd.refusesAndGoesOn = looks;
+    await asksToOpen(world);
+    await world.rounds(4);
+    expect(batchOf(world)).toMatchObject({ phase: 'conflicting', abort: { why: 'node_refused' } });
+    expect(world.lnd.held()).toHaveLength(2);
+    const batch = await driven(world);
+    expect([batch.phase, world.lnd.held()]).toEqual(['aborted', []]);
+    expect(world.desk.chain.sent).not.toContain(batch.proposal?.txid);
+    await world.close();
+  },
+);
+
 test('what somebody signed counts as published: it is not given up', async () => {
   const world = await channelWorld();
   await asksToOpen(world);

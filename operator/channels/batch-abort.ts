@@ -25,6 +25,12 @@ import {
 import { cancelledEntry } from './channel-postings.ts';
 import { type Batch, outpointsOf } from './channel-state.ts';
 
+/**
+ * What was proposed is looked for this long before it is withdrawn: LND refuses some fundings after it has asked
+ * the peer (lnwallet/wallet.go, PsbtFundingVerify), and the channel is pending all the same. A cancel can move
+ * the coins then; of what is withdrawn, only their next use ends it.
+ */
+export const RELEASE_LOOK_MS = 20_000;
 /** Proposals of the log that are looked through for a conflict at once. */
 const CANDIDATES_MAX = 50;
 
@@ -86,6 +92,8 @@ export async function release(parts: ChannelParts, batch: Batch): Promise<void> 
     });
     return;
   }
+  const looked = parts.now() - (abort?.atMs ?? 0);
+  if (batch.proposal !== null && looked < RELEASE_LOOK_MS) return;
   await withdrawn(parts, batch, `given up: ${abort?.why ?? ''}`);
   // Whose request got lost without its id holds a slot until the peer forgets it.
   const lost = batch.funding.length === 0 && abort?.why === 'interrupted';
