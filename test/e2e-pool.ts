@@ -5,7 +5,9 @@
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterAll, afterEach, beforeAll } from 'vitest';
+import { base64 } from '@scure/base';
+import { getPendingChannels } from 'ln-service';
+import { afterAll, afterEach, beforeAll, expect } from 'vitest';
 import {
   operatorJson,
   type PoolStart,
@@ -13,10 +15,15 @@ import {
   startPoolWorld,
 } from '../demo/lightning-world.ts';
 import { STEP_MS_MAX } from '../demo/world.ts';
+import { decodePsbt } from '../descriptors/psbt.ts';
 import { mineSynced } from '../regtest/lightning.ts';
-import { type RegtestNetwork, startNetwork } from '../regtest/network.ts';
+import { called } from '../regtest/ln-call.ts';
+import type { LndNode } from '../regtest/lnd.ts';
+import { minerAddress, type RegtestNetwork, startNetwork } from '../regtest/network.ts';
 import { until } from '../regtest/wait.ts';
 import { bitcoindBinary } from './bitcoind-available.ts';
+import { guardianSaysYes, operatorSaysYes } from './e2e-people.ts';
+import { isOut, rowOf, untilSent } from './e2e-world.ts';
 import { lndBinary } from './lnd-available.ts';
 
 /** Five nodes, three agents and two more processes on few cores. */
@@ -142,4 +149,82 @@ export function wish(world: PoolWorld, name: 'left' | 'right', sats: string): st
 export function opens(world: PoolWorld, channels: readonly string[]): Promise<ListedBatch> {
   const words = ['channels', 'open', '--initiator', 'pool', ...channels];
   return operatorJson<ListedBatch>(world, words, [0, 4]);
+}
+
+const ALL_AGREE = { lightningMsat: '0', pendingOpenMsat: '0', chainMsat: '0', coldMsat: '0' };
+export const QUORUM = ['ana', 'ben'] as const;
+/** The wallet that mines (`regtest/network.ts`). */
+export const MINER = 'miner';
+
+/** Everybody who is asked says yes, until it is out. */
+export async function agreed(world: PoolWorld, id: string): Promise<void> {
+  const { treasury } = world;
+  // A small one may be signed already: then nobody is asked.
+  if (!isOut(await rowOf(treasury, id))) {
+    await operatorSaysYes(treasury, id);
+    await guardianSaysYes(treasury, QUORUM[0], id);
+  }
+  await until(
+    `a quorum for ${id.slice(0, 8)}`,
+    async () => {
+      const row = await rowOf(treasury, id);
+      for (const seat of row.asks) await guardianSaysYes(treasury, seat, id);
+      return isOut(row) ? true : null;
+    },
+    STEP_MS_MAX,
+  );
+  await untilSent(treasury, id);
+}
+
+/** The batch as it is now. */
+export async function batchNow(world: PoolWorld, { batchId }: ListedBatch): Promise<ListedBatch> {
+  const { batches } = await channelsOf(world);
+  const found = batches.find((each) => each.batchId === batchId);
+  if (found === undefined) throw new Error(`no batch ${batchId}`);
+  return found;
+}
+
+export async function opened(world: PoolWorld, batch: ListedBatch): Promise<void> {
+  await agreed(world, batch.proposalId ?? '');
+  await minedUntil(world, 'the batch to be done', ({ batches }) =>
+    batches.some((each) => each.batchId === batch.batchId && each.phase === 'done'),
+  );
+}
+
+export async function booksAgree(world: PoolWorld): Promise<void> {
+  const { differences } = await untilList(world, 'books, node and treasury to agree', (list) =>
+    Object.values(list.differences ?? { none: '1' }).every((each) => each === '0'),
+  );
+  expect(differences).toEqual(ALL_AGREE);
+}
+
+export async function pendingAt({ lnd }: LndNode): Promise<string[]> {
+  const { pending_channels: found } = await called('pending', getPendingChannels({ lnd }));
+  return found
+    .filter((each) => each.is_opening)
+    .map((each) => `${each.transaction_id}:${each.transaction_vout}`);
+}
+
+interface Unsigned {
+  /** Without witness, hex. */
+  tx: string;
+  inputs: { txid: string; vout: number }[];
+}
+
+export async function unsignedOf({ first }: RegtestNetwork, psbt: string): Promise<Unsigned> {
+  const { tx } = await first.rpc<{ tx: { vin: Unsigned['inputs'] } }>('decodepsbt', [psbt]);
+  const { unsignedTx } = decodePsbt(base64.decode(psbt));
+  return { tx: Buffer.from(unsignedTx).toString('hex'), inputs: tx.vin };
+}
+
+/** Another spend of its coins, sent. */
+export async function conflictOf(network: RegtestNetwork, psbt: string): Promise<string> {
+  const { first } = network;
+  const { inputs } = await unsignedOf(network, psbt);
+  const places = inputs.map(({ txid, vout }) => ({ txid, vout }));
+  const payee = { [await minerAddress(network)]: '0.5' };
+  const raw = await first.rpc<string>('createrawtransaction', [places, [payee]]);
+  const { hex } = await first.rpc<{ hex: string }>('signrawtransactionwithwallet', [raw], MINER);
+  await first.rpc('sendrawtransaction', [hex, 0]);
+  return hex;
 }

@@ -15,9 +15,8 @@ import {
   recoverFundsFromChannels,
 } from 'ln-service';
 import { expect, test } from 'vitest';
-import { operatorJson, type PoolWorld, startOperator } from '../demo/lightning-world.ts';
+import { operatorJson, startOperator } from '../demo/lightning-world.ts';
 import { STEP_MS_MAX } from '../demo/world.ts';
-import { decodePsbt } from '../descriptors/psbt.ts';
 import { sat } from '../policies/units.ts';
 import { fundNode, mineSynced } from '../regtest/lightning.ts';
 import { openChannel } from '../regtest/lightning-channels.ts';
@@ -25,102 +24,34 @@ import { invoice } from '../regtest/lightning-payments.ts';
 import { called } from '../regtest/ln-call.ts';
 import { type LndNode, startLnd } from '../regtest/lnd.ts';
 import { seedWords } from '../regtest/lnd-wallet.ts';
-import { minerAddress, type RegtestNetwork } from '../regtest/network.ts';
+import { minerAddress } from '../regtest/network.ts';
 import { until } from '../regtest/wait.ts';
-import { guardianSaysYes, operatorSaysYes } from './e2e-people.ts';
+import { guardianSaysYes } from './e2e-people.ts';
 import {
+  agreed,
+  batchNow,
+  booksAgree,
   channelsOf,
+  conflictOf,
   type ListedBatch,
+  MINER,
   minedUntil,
+  opened,
   opens,
+  pendingAt,
+  QUORUM,
   sharedPool,
+  unsignedOf,
   untilList,
   wish,
 } from './e2e-pool.ts';
-import { isOut, paymentsTo, rowOf, rowsOf, untilSent } from './e2e-world.ts';
+import { paymentsTo, rowOf, rowsOf } from './e2e-world.ts';
 import { describeWithLnd, lndBinary } from './lnd-available.ts';
 import { realHands } from './lnd-hands.ts';
 
 const TEST_MS_MAX = 400_000;
 /** A wallet that is made of words reads the chain first, and its peers close when they next meet. */
 const RESTORE_MS_MAX = 240_000;
-const ALL_AGREE = { lightningMsat: '0', pendingOpenMsat: '0', chainMsat: '0', coldMsat: '0' };
-/** The wallet that mines (`regtest/network.ts`). */
-const MINER = 'miner';
-const QUORUM = ['ana', 'ben'] as const;
-
-/** Everybody who is asked says yes, until it is out. */
-async function agreed(world: PoolWorld, id: string): Promise<void> {
-  const { treasury } = world;
-  // A small one may be signed already: then nobody is asked.
-  if (!isOut(await rowOf(treasury, id))) {
-    await operatorSaysYes(treasury, id);
-    await guardianSaysYes(treasury, QUORUM[0], id);
-  }
-  await until(
-    `a quorum for ${id.slice(0, 8)}`,
-    async () => {
-      const row = await rowOf(treasury, id);
-      for (const seat of row.asks) await guardianSaysYes(treasury, seat, id);
-      return isOut(row) ? true : null;
-    },
-    STEP_MS_MAX,
-  );
-  await untilSent(treasury, id);
-}
-
-/** The batch as it is now. */
-async function batchNow(world: PoolWorld, { batchId }: ListedBatch): Promise<ListedBatch> {
-  const { batches } = await channelsOf(world);
-  const found = batches.find((each) => each.batchId === batchId);
-  if (found === undefined) throw new Error(`no batch ${batchId}`);
-  return found;
-}
-
-async function opened(world: PoolWorld, batch: ListedBatch): Promise<void> {
-  await agreed(world, batch.proposalId ?? '');
-  await minedUntil(world, 'the batch to be done', ({ batches }) =>
-    batches.some((each) => each.batchId === batch.batchId && each.phase === 'done'),
-  );
-}
-
-async function booksAgree(world: PoolWorld): Promise<void> {
-  const { differences } = await untilList(world, 'books, node and treasury to agree', (list) =>
-    Object.values(list.differences ?? { none: '1' }).every((each) => each === '0'),
-  );
-  expect(differences).toEqual(ALL_AGREE);
-}
-
-async function pendingAt({ lnd }: LndNode): Promise<string[]> {
-  const { pending_channels: found } = await called('pending', getPendingChannels({ lnd }));
-  return found
-    .filter((each) => each.is_opening)
-    .map((each) => `${each.transaction_id}:${each.transaction_vout}`);
-}
-
-interface Unsigned {
-  /** Without witness, hex. */
-  tx: string;
-  inputs: { txid: string; vout: number }[];
-}
-
-async function unsignedOf({ first }: RegtestNetwork, psbt: string): Promise<Unsigned> {
-  const { tx } = await first.rpc<{ tx: { vin: Unsigned['inputs'] } }>('decodepsbt', [psbt]);
-  const { unsignedTx } = decodePsbt(base64.decode(psbt));
-  return { tx: Buffer.from(unsignedTx).toString('hex'), inputs: tx.vin };
-}
-
-/** Another spend of its coins, sent. */
-async function conflictOf(network: RegtestNetwork, psbt: string): Promise<string> {
-  const { first } = network;
-  const { inputs } = await unsignedOf(network, psbt);
-  const places = inputs.map(({ txid, vout }) => ({ txid, vout }));
-  const payee = { [await minerAddress(network)]: '0.5' };
-  const raw = await first.rpc<string>('createrawtransaction', [places, [payee]]);
-  const { hex } = await first.rpc<{ hex: string }>('signrawtransactionwithwallet', [raw], MINER);
-  await first.rpc('sendrawtransaction', [hex, 0]);
-  return hex;
-}
 
 describeWithLnd('channels of a pool', () => {
   const world = sharedPool({ nodes: ['pool', 'left', 'right'] });

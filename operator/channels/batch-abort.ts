@@ -78,25 +78,20 @@ export async function withdrawn(parts: ChannelParts, batch: Batch, why: string):
 
 /** Nothing was pending: the node, the coordinator and so the peers let go. */
 export async function release(parts: ChannelParts, batch: Batch): Promise<void> {
-  const { batchId, abort } = batch;
-  for (const { pendingId } of batch.funding) await parts.manager.cancelPending(pendingId);
-  const listed = batch.proposal === null ? [] : await parts.reader.pendingChannels();
+  const { batchId, funding, proposal, abort } = batch;
+  invariant(abort !== null, `${batchId} is let go and was not given up`);
+  const { why, detail, atMs } = abort;
+  for (const { pendingId } of funding) await parts.manager.cancelPending(pendingId);
+  const listed = proposal === null ? [] : await parts.reader.pendingChannels();
   if (isPendingAnywhere(batch, listed)) {
     // A peer signed while we let go.
-    await recordBatch(parts, {
-      kind: 'channel-batch-aborting',
-      batchId,
-      why: abort?.why ?? 'node_refused',
-      detail: abort?.detail ?? '',
-      route: 'conflict',
-    });
-    return;
+    const event = { kind: 'channel-batch-aborting' as const, batchId, why, detail };
+    return recordBatch(parts, { ...event, route: 'conflict' });
   }
-  const looked = parts.now() - (abort?.atMs ?? 0);
-  if (batch.proposal !== null && looked < RELEASE_LOOK_MS) return;
-  await withdrawn(parts, batch, `given up: ${abort?.why ?? ''}`);
+  if (proposal !== null && parts.now() - atMs < RELEASE_LOOK_MS) return;
+  await withdrawn(parts, batch, `given up: ${why}`);
   // Whose request got lost without its id holds a slot until the peer forgets it.
-  const lost = batch.funding.length === 0 && abort?.why === 'interrupted';
+  const lost = funding.length === 0 && why === 'interrupted';
   const busyPeers = lost ? batch.channels.map(({ peer }) => peer) : [];
   await recordBatch(parts, { kind: 'channel-batch-aborted', batchId, busyPeers });
 }
