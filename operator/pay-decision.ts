@@ -1,9 +1,8 @@
 /** Whether a quote is paid now. Pure. From `pay-reserved` on its money is held and the node may have it. */
 import { agentLimits, payeeLimits } from './agent-limits.ts';
 import { type Decision, nothing, type Refused } from './decision.ts';
-import { checkEntry } from './ledger/ledger.ts';
 import type { OperatorPolicy } from './operator-policy.ts';
-import { coveredOnLightning, insideParty, reserveEntry } from './pay-entries.ts';
+import { insideOf, reservation } from './pay-reservation.ts';
 import type { ApiRefusal, Caller } from './pool-api.ts';
 import type { Quote } from './pool-event.ts';
 import { type Payment, type PoolState, worstCaseMsat } from './pool-state.ts';
@@ -40,21 +39,11 @@ export function decidePay(
     });
   }
   const refusal = payRefusal(state, nowMs, quote, of);
-  const entry = coveredOnLightning(
-    state.ledger,
-    reserveEntry(quote, insideParty(state, insideOf(state, quote))),
-  );
-  const short = refusal === null ? checkEntry(state.ledger, entry) : null;
-  const why = refusal ?? (short === null ? null : shortRefusal(short));
-  if (why !== null) {
+  const reserved = refusal === null ? reservation(state, quote) : { refusal };
+  if ('refusal' in reserved) {
     const { quoteId, idempotencyKey } = quote;
-    return refusedNews(state, nowMs, {
-      caller,
-      action: 'pay',
-      refusal: why,
-      quoteId,
-      idempotencyKey,
-    });
+    const about = { caller, quoteId, idempotencyKey, refusal: reserved.refusal };
+    return refusedNews(state, nowMs, { ...about, action: 'pay' });
   }
   const event = {
     kind: 'pay-reserved' as const,
@@ -67,7 +56,7 @@ export function decidePay(
     maxTimeoutHeight: (of.height ?? 0) + of.policy.pay.urgency[quote.urgency].maxTimeoutBlocks,
   };
   return {
-    news: [{ event, entry, receipt: null }],
+    news: [{ event, entry: reserved.entry, receipt: null }],
     answer: { is: 'reserved' },
   };
 }
@@ -148,23 +137,4 @@ function opensTopup(state: PoolState, quote: Quote): boolean {
     topup.amountMsat === quote.amountMsat &&
     quote.funding === 'prepaid'
   );
-}
-
-/** The top-up that a payment to ourselves pays, by its hash. */
-function insideOf(state: PoolState, quote: Quote): string | null {
-  if (quote.payee !== state.opened?.nodeKey) return null;
-  return state.topupByHash.get(quote.paymentHash) ?? null;
-}
-
-function shortRefusal(short: { account?: string; shortBy?: bigint; message: string }): ApiRefusal {
-  // Agents' money that is on its way out of a channel is theirs, and cannot be sent yet.
-  const ours = /^(LLP|SYS:asset):/.test(short.account ?? '');
-  return ours
-    ? refuse('outbound_too_low', 'the pool has too little in its channels', {
-        retryAfterMs: 60_000,
-      })
-    : refuse(
-        'prepaid_too_low',
-        `the prepaid balance does not cover amount and fees: ${short.message}`,
-      );
 }

@@ -5,6 +5,7 @@ import { type Decision, nothing, plainNews, type Refused } from './decision.ts';
 import { available } from './ledger/ledger.ts';
 import { type Invoice, ROUTE_FEE_MSAT_MAX, type RouteEstimate } from './lightning.ts';
 import { type OperatorPolicy, rulesOf, type Urgency } from './operator-policy.ts';
+import { reservation } from './pay-reservation.ts';
 import type { ApiRefusal, Caller } from './pool-api.ts';
 import type { Quote } from './pool-event.ts';
 import { type PoolState, quoteKey, quotesLive } from './pool-state.ts';
@@ -69,6 +70,8 @@ export function decideQuote(
   const refusal = quoteRefusal(state, nowMs, of);
   if (refusal !== null) return refused(state, nowMs, of, refusal);
   const quote = quoteOf(nowMs, of);
+  const reserved = reservation(state, quote);
+  if ('refusal' in reserved) return refused(state, nowMs, of, reserved.refusal);
   return { news: [plainNews({ kind: 'quoted', quote })], answer: { quote } };
 }
 

@@ -132,7 +132,14 @@ describe('agents’ money that a close took on chain', () => {
   test('and is not there yet is said to be on its way, not to be missing', async () => {
     await desk.credit(ana, 50_000_000n);
     await moved('SYS:asset:ln.local', 'SYS:asset:ln.pending_close', 50_000_000n);
-    const quote = await desk.quoted(ana, outsideInvoice('closing', 1_000_000n));
+    const asked = desk.quoteBody(outsideInvoice('closing', 1_000_000n));
+    expect(await refusalOf(desk.pool.api.quotePay(ana, asked))).toBe('outbound_too_low');
+  });
+
+  test('and leaves between quote and payment is said to be on its way when it is paid', async () => {
+    await desk.credit(ana, 50_000_000n);
+    const quote = await desk.quoted(ana, outsideInvoice('leaves', 1_000_000n));
+    await moved('SYS:asset:ln.local', 'SYS:asset:ln.pending_close', 50_000_000n);
     expect(await refusalOf(desk.pay(ana, quote.quote_id))).toBe('outbound_too_low');
   });
 });

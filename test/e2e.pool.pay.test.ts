@@ -47,7 +47,10 @@ const LAST = 95_000_000n;
 const ENOUGH_FOR_ONE = 105_000_000n;
 /** What it pays for itself at most and at least at once. */
 const PIECE = 350_000_000n;
-const DUST = 1_000_000n;
+const DUST = 4_000_000n;
+/** More than a piece costs on its way. */
+const FEES = 2_000_000n;
+const OF_THE_POOL = { funding: 'treasury', max_fee_msats: 1_000_000 };
 
 describeWithLnd('paying through a pool', () => {
   // In one part: parts that arrived would wait at the payee for two minutes for those that cannot.
@@ -249,17 +252,19 @@ describeWithLnd('paying through a pool', () => {
   );
 
   test(
-    'two agents want the last sats: one is paid for, the other is told so, keeps its balance and is paid for later',
+    'two agents want the last sats: one is paid for, the other is told so and is paid for when they come back',
     async () => {
-      const own = await agentWith(pool(), 0n, ['--role', 'operator']);
+      const operator = ['--role', 'operator'];
       const racers = [];
-      for (const agent of [await agentWith(pool(), BALANCE), await agentWith(pool(), BALANCE)]) {
+      for (const agent of [
+        await agentWith(pool(), 0n, operator),
+        await agentWith(pool(), 0n, operator),
+      ]) {
         racers.push({ agent, held: await holdInvoice(payee(), { msat: LAST }) });
       }
-      await spendCapital(own);
-      const more = { max_fee_msats: 1_000_000 };
+      await spendCapital(await agentWith(pool(), 0n, operator), ENOUGH_FOR_ONE);
       const ids = await Promise.all(
-        racers.map(({ agent, held }) => quoted(pool(), agent, held.request, more)),
+        racers.map(({ agent, held }) => quoted(pool(), agent, held.request, OF_THE_POOL)),
       );
       const calls = racers.map(({ agent }, n) => pays(pool(), agent, ids[n] ?? ''));
       const said = (await Promise.all(calls)).map((each) => told(each).error);
@@ -268,36 +273,54 @@ describeWithLnd('paying through a pool', () => {
       );
       expect(said.every((each) => each?.retryable)).toBe(true);
       const won = said.findIndex((each) => each?.reason_code === 'payment_in_flight');
-      const loser = racers[1 - won];
-      if (loser === undefined) throw new Error('nobody lost');
-      expect(await prepaidOf(pool(), loser.agent)).toEqual({ available: BALANCE, held: 0n });
+      const [winner, loser] = [racers[won], racers[1 - won]];
+      if (winner === undefined || loser === undefined) throw new Error('two race');
       await neverPaid(pool(), loser.held.hash);
-      for (const n of [won, 1 - won]) {
-        const [racer, id] = [racers[n], ids[n]];
-        if (racer === undefined || id === undefined) throw new Error('two race');
-        const { agent, held } = racer;
-        const ending = settles(pool(), agent, id);
-        await held.untilHeld();
-        await held.settle();
-        const answer = await ending;
-        await settledOnce(pool(), { agent, before: BALANCE, answer, hash: held.hash, msat: LAST });
-      }
+      await winner.held.untilHeld();
+      await winner.held.cancel();
+      const failed = await settles(pool(), winner.agent, ids[won] ?? '');
+      expect(told(failed).status).toBe('failed');
+      const ending = settles(pool(), loser.agent, ids[1 - won] ?? '');
+      await loser.held.untilHeld();
+      await loser.held.settle();
+      expect(told(await ending).status).toBe('succeeded');
+      await paidOnce(pool(), loser.held.hash, LAST);
+      await neverPaid(pool(), winner.held.hash);
+      await booksAgree(pool());
     },
     TEST_MS_MAX,
   );
 
-  /** The pool pays for itself until what it advances is enough for one payment; what agents brought it may not touch. */
-  async function spendCapital(own: Agent): Promise<void> {
+  test(
+    'a pool that spent all its capital still pays out what its agents have',
+    async () => {
+      const agent = await agentWith(pool(), BALANCE);
+      await spendCapital(await agentWith(pool(), 0n, ['--role', 'operator']), 0n);
+      const { request, hash } = await invoice(payee(), { msat: LAST });
+      const answer = await rawPost(pool(), agent.token, '/v1/prepaid/withdrawals', {
+        schema: 'weir.prepaid.withdraw_request.v1',
+        idempotency_key: 'all of it',
+        invoice: request,
+        max_fee_msats: 1_000_000,
+      });
+      expect(answer.status).toBe(200);
+      await settledOnce(pool(), { agent, before: BALANCE, answer, hash, msat: LAST });
+    },
+    TEST_MS_MAX,
+  );
+
+  /** The pool pays for itself until it has no more than that, or as good as; what agents brought it may not touch. */
+  async function spendCapital(own: Agent, keepMsat: bigint): Promise<void> {
     for (;;) {
       const { json } = await askPool(pool(), (client) => client.books.query());
       const { accounts } = json as { accounts: { account: string; balance: string }[] };
       const found = accounts.find(({ account }) => account === 'LLP:asset:ln.local');
-      const most = BigInt(found?.balance ?? 0) - ENOUGH_FOR_ONE;
+      const most = BigInt(found?.balance ?? 0) - keepMsat;
       if (most < DUST) return;
-      const msat = most < PIECE ? most : PIECE;
+      const msat = most < PIECE ? most - FEES : PIECE;
       const { request } = await invoice(pool().lightning.node('left'), { msat });
-      const more = { funding: 'treasury', max_fee_msats: 1_000_000 };
-      const answer = await settles(pool(), own, await quoted(pool(), own, request, more));
+      const id = await quoted(pool(), own, request, OF_THE_POOL);
+      const answer = await settles(pool(), own, id);
       expect(told(answer).status).toBe('succeeded');
     }
   }

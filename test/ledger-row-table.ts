@@ -61,15 +61,14 @@ const sum = (...values: bigint[]): Msat => msat(values.reduce((total, each) => t
 /** Row, what it makes of `EXAMPLE`, as accounts and signed debits. */
 export const ROWS: readonly [string, (of: Letters) => Entry, Record<string, bigint>][] = [
   [
-    'I2 reserves the worst case of the payer, of SYS and of LLP',
+    'I2 reserves the worst case of the payer, and of agents’ money alone',
     (of) => payReserved(pay(of)),
     {
       'SYS:liab:prepaid.ana': 1_033n,
       'SYS:liab:prepaid_hold.q1': -1_033n,
-      'SYS:asset:ln.ringfence': 1_033n,
+      'SYS:asset:ln.inflight': 1_030n,
+      'SYS:asset:ln.ringfence': 3n,
       'SYS:asset:ln.local': -1_033n,
-      'LLP:asset:ln.inflight': 1_030n,
-      'LLP:asset:ln.local': -1_030n,
     },
   ],
   [
@@ -78,10 +77,10 @@ export const ROWS: readonly [string, (of: Letters) => Entry, Record<string, bigi
     {
       'SYS:liab:prepaid_hold.q1': 1_033n,
       'SYS:liab:prepaid.ana': -20n,
-      'SYS:asset:ln.ringfence': -1_033n,
+      'SYS:asset:ln.inflight': -1_030n,
+      'SYS:asset:ln.ringfence': -3n,
       'SYS:asset:ln.local': 20n,
-      'LLP:asset:ln.inflight': -1_030n,
-      'LLP:asset:ln.local': 1_033n,
+      'LLP:asset:ln.local': 3n,
       'LLP:inc:service': -3n,
     },
   ],
@@ -91,10 +90,9 @@ export const ROWS: readonly [string, (of: Letters) => Entry, Record<string, bigi
     {
       'SYS:liab:prepaid.ana': -1_033n,
       'SYS:liab:prepaid_hold.q1': 1_033n,
-      'SYS:asset:ln.ringfence': -1_033n,
+      'SYS:asset:ln.inflight': -1_030n,
+      'SYS:asset:ln.ringfence': -3n,
       'SYS:asset:ln.local': 1_033n,
-      'LLP:asset:ln.inflight': -1_030n,
-      'LLP:asset:ln.local': 1_030n,
     },
   ],
   [
@@ -165,10 +163,8 @@ export const ROWS: readonly [string, (of: Letters) => Entry, Record<string, bigi
     {
       'SYS:liab:prepaid.ana': 1_030n,
       'SYS:liab:prepaid_hold.q1': -1_030n,
-      'SYS:asset:ln.ringfence': 1_030n,
+      'SYS:asset:ln.inflight': 1_030n,
       'SYS:asset:ln.local': -1_030n,
-      'LLP:asset:ln.inflight': 1_030n,
-      'LLP:asset:ln.local': -1_030n,
     },
   ],
   [
@@ -317,6 +313,7 @@ export function rich(): Ledger {
   for (const [rail, owed] of [
     ['ln.local', 'prepaid.ana'],
     ['ln.ringfence', 'prepaid_hold.q1'],
+    ['ln.inflight', 'prepaid_hold.q1'],
   ]) {
     postEntry(ledger, entryOf(dr(`SYS:asset:${rail}`, plenty), cr(`SYS:liab:${owed}`, plenty)));
   }

@@ -91,7 +91,8 @@ function earned({ orders }: Shop): bigint {
   );
 }
 
-function underWay({ orders }: Shop): bigint {
+/** What left or may leave over Lightning, of orders whose end nobody knows. */
+function underWay(orders: readonly Order[]): bigint {
   return total(
     orders.map(({ payee, end, amount, cap }) =>
       end === null && payee === null ? amount + cap : 0n,
@@ -99,9 +100,10 @@ function underWay({ orders }: Shop): bigint {
   );
 }
 
-/** What LLP can send now: its capital and profit, less what is under way. */
+/** What LLP can send now: its capital and profit, less what it pays itself and is under way. */
 function sendable(shop: Shop): bigint {
-  return CAPITAL + earned(shop) - underWay(shop);
+  const own = shop.orders.filter(({ payer }) => payer === null);
+  return CAPITAL + earned(shop) - underWay(own);
 }
 
 function agree(shop: Shop, ledger: Ledger): void {
@@ -111,7 +113,7 @@ function agree(shop: Shop, ledger: Ledger): void {
   const came = total(shop.received.map(({ amount }) => amount));
   const rails = railTotals(ledger);
   expect(rails.lightningMsat).toBe(CAPITAL + came - sent(shop));
-  expect(rails.inflightMsat).toBe(underWay(shop));
+  expect(rails.inflightMsat).toBe(underWay(shop.orders));
   expect(available(ledger, 'LLP:asset:ln.local')).toBe(sendable(shop));
   const { SYS, LLP } = partitionValues(ledger);
   // Nothing of the agents' is ever the pool's, and the other way round.
@@ -209,7 +211,7 @@ const order = fc
           end: null,
         };
         const covered = payer === null || prepaidOf(shop, payer) >= worst(made);
-        const sends = payee !== null || sendable(shop) >= amount + cap;
+        const sends = payer !== null || sendable(shop) >= amount + cap;
         const entry = reserveOf(made);
         if (!takes(ledger, entry, covered && sends)) return;
         shop.orders.push(made);
@@ -300,6 +302,15 @@ describe('a payment under way', () => {
     expect(checkEntry(ledger, paySettled({ ...pay, routeFeeMsat: msat(91n) }))?.code).toBe(
       'unbalanced',
     );
+  });
+
+  test('needs nothing of the pool’s: a pool that spent its capital pays what agents have', () => {
+    const ledger = emptyLedger();
+    postEntry(ledger, prepaidCredited({ agentId: 'ana', receivedMsat: msat(1_000n) }));
+    postEntry(ledger, payReserved(pay));
+    postEntry(ledger, paySettled({ ...pay, routeFeeMsat: msat(90n) }));
+    expect(available(ledger, 'SYS:asset:ln.local')).toBe(0n);
+    expect(available(ledger, 'LLP:asset:ln.local')).toBe(10n);
   });
 
   test('keeps its money when agents’ money leaves Lightning: what is set aside cannot be moved', () => {

@@ -10,7 +10,9 @@ const LOCAL = 'LLP:asset:ln.local';
 const INFLIGHT = 'LLP:asset:ln.inflight';
 const SERVICE = 'LLP:inc:service';
 const SYS_LOCAL = 'SYS:asset:ln.local';
-/** Agents' money behind payments that are under way: nothing else may use it up before they end. */
+/** Agents' money that the node may be sending right now. */
+const SYS_INFLIGHT = 'SYS:asset:ln.inflight';
+/** Agents' money for service fees of payments under way: nothing else may use it up before they end. */
 const SYS_SET_ASIDE = 'SYS:asset:ln.ringfence';
 
 function prepaid(agentId: string): string {
@@ -31,35 +33,33 @@ export interface PayAmounts {
 }
 
 /**
- * I2, and I8 with a service fee of nothing: the payer's worst case is held, the money behind it set aside, and as
- * much as the route may take leaves what LLP can send.
+ * I2, and I8 with a service fee of nothing: the payer's worst case is held and the money behind it set aside, as much
+ * as the route may take as in flight. It is agents' own: a pool that spent its capital still pays out what is theirs.
  */
 export function payReserved(of: PayAmounts): Entry {
   const { agentId, quoteId, amountMsat: a, maxFeeMsat: m, serviceFeeMsat: v } = of;
   return entryOf(
     dr(prepaid(agentId), a + m + v),
     cr(hold(quoteId), a + m + v),
-    dr(SYS_SET_ASIDE, a + m + v),
+    dr(SYS_INFLIGHT, a + m),
+    dr(SYS_SET_ASIDE, v),
     cr(SYS_LOCAL, a + m + v),
-    dr(INFLIGHT, a + m),
-    cr(LOCAL, a + m),
   );
 }
 
 /**
- * I3: what the route took is the payer's at cost, what it did not take goes back. LLP gets from SYS, on the same
- * rail, amount and fees. `routeFeeMsat` is at most the cap, else the entry does not balance and is not taken.
+ * I3: what the route took is the payer's at cost, what it did not take goes back, and the service fee's money is
+ * LLP's. `routeFeeMsat` is at most the cap, else the entry does not balance and is not taken.
  */
 export function paySettled(of: PayAmounts & { routeFeeMsat: Msat }): Entry {
   const { agentId, quoteId, amountMsat: a, maxFeeMsat: m, serviceFeeMsat: v, routeFeeMsat: f } = of;
   return entryOf(
     dr(hold(quoteId), a + m + v),
     cr(prepaid(agentId), m - f),
-    cr(SYS_SET_ASIDE, a + m + v),
+    cr(SYS_INFLIGHT, a + m),
     dr(SYS_LOCAL, m - f),
-    cr(INFLIGHT, a + m),
-    dr(LOCAL, m - f),
-    dr(LOCAL, a + f + v),
+    cr(SYS_SET_ASIDE, v),
+    dr(LOCAL, v),
     cr(SERVICE, v),
   );
 }
@@ -154,7 +154,8 @@ export function unattributedReceived({ receivedMsat: r }: { receivedMsat: Msat }
  * edited: what the agent got back is taken again as far as it is still there, without a service fee, and LLP bears
  * the rest, as a difference between books and node, until a person decides.
  *
- * Nothing was set aside for this: where other payments hold all that LLP has, `checkEntry` refuses until they end.
+ * Nothing was set aside for this: where the pool's own payments hold all that LLP has, `checkEntry` refuses until
+ * they end.
  */
 export function settledLate(of: {
   agentId: string;
