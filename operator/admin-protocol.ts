@@ -55,6 +55,14 @@ export const capitalAsk = z.strictObject({
   why: z.string().max(300),
 });
 
+export const differenceAsk = z.strictObject({
+  rail: z.enum(['cold', 'ln.local', 'chain.conf']),
+  found: z.enum(['less', 'more']),
+  amountMsat: msatAmount,
+  why: z.string().max(300),
+  by: label,
+});
+
 export interface AdminService {
   status(): Promise<Answer>;
   books(): Promise<Answer>;
@@ -65,6 +73,7 @@ export interface AdminService {
   payments(limit: number): Promise<Answer>;
   setMode(ask: z.infer<typeof modeAsk>): Promise<Answer>;
   bringCapital(ask: z.infer<typeof capitalAsk>): Promise<Answer>;
+  bookDifference(ask: z.infer<typeof differenceAsk>): Promise<Answer>;
   receipts(limit: number): Promise<Answer>;
   receipt(id: string): Promise<Answer>;
   reconcile(): Promise<Answer>;
@@ -111,6 +120,9 @@ export const adminRouter = t.router({
   bringCapital: call
     .input(capitalAsk)
     .mutation(async ({ ctx, input }) => wired(await ctx.service.bringCapital(input))),
+  bookDifference: call
+    .input(differenceAsk)
+    .mutation(async ({ ctx, input }) => wired(await ctx.service.bookDifference(input))),
   receipts: call
     .input(listed)
     .query(async ({ ctx, input }) => wired(await ctx.service.receipts(input.limit))),

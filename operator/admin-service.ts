@@ -8,6 +8,7 @@ import type { AdminService, Answer, CredentialAsk } from './admin-protocol.ts';
 import { mintToken } from './auth/token.ts';
 import { decideCapital } from './capital-decision.ts';
 import { decideIssue, decideMode, decideRevoke } from './credential-decision.ts';
+import { decideDifference } from './difference-decision.ts';
 import { accountRows } from './ledger/ledger.ts';
 import { finalAnswer, pay, quotePay } from './liquidity-service.ts';
 import { outboundMsat } from './node-watch.ts';
@@ -57,6 +58,7 @@ export function adminService(options: AdminOptions): AdminService {
         exit: EXIT.done,
       };
     },
+    bookDifference: (ask) => differenceBooked(options, ask),
     async receipts(limit) {
       await engine.durable();
       const newest = [...engine.state().receipts].slice(-limit).toReversed();
@@ -189,6 +191,20 @@ async function issued({ engine, now }: AdminOptions, ask: CredentialAsk): Promis
       ? `issued ${ask.id} to the key ${nostrKey}`
       : `issued ${ask.id}; the token is shown this once:\n${minted.token}`;
   return { json, text, exit: EXIT.done };
+}
+
+async function differenceBooked(
+  { engine }: AdminOptions,
+  ask: Parameters<AdminService['bookDifference']>[0],
+): Promise<Answer> {
+  const done = await engine.act((state, nowMs) => decideDifference(state, nowMs, ask));
+  if ('rule' in done) throw new Failure('INPUT_INVALID', done.rule);
+  const { rail, found, amountMsat } = ask;
+  return {
+    json: { ...done, ...ask },
+    text: `booked ${amountMsat} msat ${found} on ${rail}, receipt ${done.receiptId}`,
+    exit: EXIT.done,
+  };
 }
 
 /** The operator itself pays: the same quote, the same limits, the same receipt. */

@@ -84,6 +84,7 @@ function applyEvent(state: PoolState, event: Exclude<PoolEvent, ChannelEvent>, f
     case 'refused':
     case 'alarm':
     case 'capital-brought':
+    case 'difference-booked':
       return;
   }
 }

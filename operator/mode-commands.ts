@@ -1,4 +1,4 @@
-/** `weir operator freeze | unfreeze | wind-down | capital`: what only a person decides. */
+/** `weir operator freeze | unfreeze | wind-down | capital | difference`: what only a person decides. */
 import { Command } from 'commander';
 import { printAnswer } from '../console/answer.ts';
 import { ending } from '../console/command-end.ts';
@@ -16,6 +16,7 @@ export function modeCommands(): Command[] {
     modeCommand('unfreeze', 'open', 'send again, after a person has looked'),
     modeCommand('wind-down', 'winding-down', 'take nothing more; what is owed can be withdrawn'),
     capitalCommand(),
+    differenceCommand(),
   ];
 }
 
@@ -47,14 +48,39 @@ function capitalCommand(): Command {
     .requiredOption('--why <text>', 'where it comes from: it goes into the books')
     .action((flags: CommandOptions & { rail: string; amountMsat: string; why: string }) =>
       ending(flags, async () => {
-        const { rail, amountMsat, why } = flags;
-        if (rail !== 'cold' && rail !== 'ln.local' && rail !== 'chain.conf') {
-          throw new Failure('INPUT_INVALID', '--rail is cold, ln.local or chain.conf');
-        }
-        const asked = { rail, amountMsat, why } as const;
+        const { amountMsat, why } = flags;
+        const asked = { rail: railOf(flags.rail), amountMsat, why };
         return printAnswer(flags, await ask(flags, (client) => client.bringCapital.mutate(asked)));
       }),
     );
+}
+
+function differenceCommand(): Command {
+  return shared(new Command('difference'))
+    .description('book what a rail holds less or more than the books say, once its reason is known')
+    .requiredOption('--rail <rail>', 'cold, ln.local or chain.conf')
+    .requiredOption('--found <less|more>', "less is the pool's loss; more is nobody's")
+    .requiredOption('--amount-msat <msat>', 'by how much, as weir operator channels check says')
+    .requiredOption('--why <text>', 'what was seen: it goes into the books')
+    .requiredOption('--by <name>', 'whose decision it is')
+    .action((flags: ModeFlags & { rail: string; found: string; amountMsat: string }) =>
+      ending(flags, async () => {
+        const { found, amountMsat, why, by } = flags;
+        if (found !== 'less' && found !== 'more') {
+          throw new Failure('INPUT_INVALID', '--found is less or more');
+        }
+        const asked = { rail: railOf(flags.rail), found, amountMsat, why, by } as const;
+        return printAnswer(
+          flags,
+          await ask(flags, (client) => client.bookDifference.mutate(asked)),
+        );
+      }),
+    );
+}
+
+function railOf(rail: string): 'cold' | 'ln.local' | 'chain.conf' {
+  if (rail === 'cold' || rail === 'ln.local' || rail === 'chain.conf') return rail;
+  throw new Failure('INPUT_INVALID', '--rail is cold, ln.local or chain.conf');
 }
 
 function shared(command: Command): Command {

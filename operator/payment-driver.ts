@@ -11,7 +11,7 @@ import { alarmed, decideOutcome, insideOutcome, type Terminal } from './outcome-
 import type { Payment } from './pool-state.ts';
 
 /** An answer is awaited this much longer than the node looks for paths; after it the payment is looked up. */
-const DISPATCH_GRACE_MS = 10_000;
+export const DISPATCH_GRACE_MS = 10_000;
 /** First and longest wait between two look-ups of a payment in flight. */
 const LOOK_MS_MIN = 200;
 const LOOK_MS_MAX = 15_000;

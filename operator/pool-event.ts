@@ -184,6 +184,15 @@ export const poolEvent = z.discriminatedUnion('kind', [
     amountMsat: msatAmount,
     why: shortText,
   }),
+  /** A rail holds less or more than the books said, and a person knows why. */
+  z.strictObject({
+    kind: z.literal('difference-booked'),
+    rail: z.enum(['cold', 'ln.local', 'chain.conf']),
+    found: z.enum(['less', 'more']),
+    amountMsat: msatAmount,
+    why: shortText,
+    by: label,
+  }),
   ...channelEvents,
 ]);
 export type PoolEvent = z.infer<typeof poolEvent>;

@@ -29,6 +29,7 @@ import { openPoolKeys, type PoolKeys } from './pool-keys.ts';
 import { poolService } from './pool-service.ts';
 import { receiptDesk } from './receipt-desk.ts';
 import { reconciler } from './reconcile.ts';
+import { watchStuck } from './stuck-watch.ts';
 import { topupDriver } from './topup-driver.ts';
 import { runWebhooks } from './webhooks.ts';
 
@@ -111,6 +112,7 @@ async function openPool(parts: Parts): Promise<{ close(): Promise<void> }> {
   const reconcile = { engine, payer, watch, now, sleep: sleeping };
   const matching = reconciler(reconcile);
   const driver = paymentDriver({ engine, payer, receiver, policy, ...timing });
+  watchStuck({ engine, watch, policy });
   const topups = topupDriver({ engine, receiver, topupSecret: keys.topups, ...timing });
   const desk = receiptDesk(engine, keys.receipts, keys.receiptsPublic);
   const ends = paymentEnds(engine);

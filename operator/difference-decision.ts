@@ -1,0 +1,33 @@
+/** What a person found a rail to hold beside the books, once its reason is known (row S3). Pure. */
+import type { Msat } from '../policies/units.ts';
+import { actionReceiptOf } from './action-news.ts';
+import { type Decision, nothing } from './decision.ts';
+import { checkEntry } from './ledger/ledger.ts';
+import { reconOver, reconShort } from './ledger/rail-rows.ts';
+import type { PoolEventOf } from './pool-event.ts';
+import type { PoolState } from './pool-state.ts';
+
+export type DifferenceAnswer = { receiptId: string } | { rule: string };
+
+/** Less than the books say is the pool's loss; more is nobody's, and never income. */
+export function decideDifference(
+  state: PoolState,
+  nowMs: number,
+  of: Omit<PoolEventOf<'difference-booked'>, 'kind'> & { amountMsat: Msat },
+): Decision<DifferenceAnswer> {
+  const { rail, found, amountMsat } = of;
+  if (amountMsat === 0n) return nothing({ rule: 'a difference is above zero' });
+  const entry = (found === 'less' ? reconShort : reconOver)({ rail, amountMsat });
+  const short = checkEntry(state.ledger, entry);
+  if (short !== null) {
+    return nothing({ rule: `the pool cannot have lost that on ${rail}: ${short.message}` });
+  }
+  const receipt = actionReceiptOf(state, nowMs, {
+    action: 'difference-booked',
+    subject: rail,
+    amounts: { [`${found}_msat`]: amountMsat.toString() },
+    agentId: null,
+  });
+  const event = { kind: 'difference-booked' as const, ...of };
+  return { news: [{ event, entry, receipt }], answer: { receiptId: receipt.receiptId } };
+}
