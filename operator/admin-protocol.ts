@@ -44,7 +44,7 @@ export const payAsk = z.strictObject({
 });
 
 export const modeAsk = z.strictObject({
-  mode: z.enum(['open', 'frozen', 'winding-down']),
+  verb: z.enum(['freeze', 'unfreeze', 'wind-down', 'reopen']),
   why: z.string().max(300),
   by: label,
 });

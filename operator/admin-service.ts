@@ -43,12 +43,8 @@ export function adminService(options: AdminOptions): AdminService {
       return { json: newest.map(paymentRow), text: paymentsText(newest), exit: EXIT.done };
     },
     async setMode(ask) {
-      const changed = await engine.act((state, nowMs) => decideMode(state, nowMs, ask));
-      return {
-        json: { mode: ask.mode, changed },
-        text: changed ? `${ask.mode}: ${ask.why}` : `it is ${ask.mode} already`,
-        exit: EXIT.done,
-      };
+      const { changed, text } = await engine.act((state, nowMs) => decideMode(state, nowMs, ask));
+      return { json: { mode: engine.state().mode, changed }, text, exit: EXIT.done };
     },
     async bringCapital(ask) {
       const receiptId = await engine.act((state, nowMs) => decideCapital(state, nowMs, ask));

@@ -64,10 +64,7 @@ function applyEvent(state: PoolState, event: Exclude<PoolEvent, ChannelEvent>, f
       }
       return;
     case 'mode-changed':
-      state.mode = event.mode;
-      state.modeWhy = event.why;
-      if (event.mode === 'open') acceptUnordered(state);
-      return;
+      return applyMode(state, event);
     case 'payments-unordered':
       for (const hash of event.hashes) state.unordered.set(hash, 'seen');
       return;
@@ -87,6 +84,18 @@ function applyEvent(state: PoolState, event: Exclude<PoolEvent, ChannelEvent>, f
     case 'difference-booked':
       return;
   }
+}
+
+/** A freeze lies over a wind-down and never ends it: what was frozen goes back to winding down. */
+function applyMode(state: PoolState, { mode, why }: PoolEventOf<'mode-changed'>): void {
+  const frozen = state.mode === 'frozen';
+  if (mode === 'winding-down') state.windDownWhy = why;
+  if (mode === 'winding-down' && frozen) return;
+  if (mode === 'open') acceptUnordered(state);
+  if (mode === 'open' && !frozen) state.windDownWhy = null;
+  const goesOn = mode === 'open' && state.windDownWhy !== null;
+  state.mode = goesOn ? 'winding-down' : mode;
+  state.modeWhy = goesOn ? (state.windDownWhy ?? '') : why;
 }
 
 /** Whoever unfreezes has looked: the same payments do not freeze again. */

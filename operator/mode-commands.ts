@@ -1,9 +1,10 @@
-/** `weir operator freeze | unfreeze | wind-down | capital | difference`: what only a person decides. */
+/** `weir operator freeze | unfreeze | wind-down | reopen | capital | difference`: what only a person decides. */
 import { Command } from 'commander';
 import { printAnswer } from '../console/answer.ts';
 import { ending } from '../console/command-end.ts';
 import { Failure } from '../policies/failure.ts';
 import { ask, type CommandOptions } from './admin-client.ts';
+import type { ModeVerb } from './credential-decision.ts';
 
 interface ModeFlags extends CommandOptions {
   why: string;
@@ -12,19 +13,16 @@ interface ModeFlags extends CommandOptions {
 
 export function modeCommands(): Command[] {
   return [
-    modeCommand('freeze', 'frozen', 'send nothing until a person has looked'),
-    modeCommand('unfreeze', 'open', 'send again, after a person has looked'),
-    modeCommand('wind-down', 'winding-down', 'take nothing more; what is owed can be withdrawn'),
+    modeCommand('freeze', 'send nothing until a person has looked'),
+    modeCommand('unfreeze', 'send again, after a person has looked'),
+    modeCommand('wind-down', 'take nothing more; what is owed can be withdrawn'),
+    modeCommand('reopen', 'take and pay again after a wind-down'),
     capitalCommand(),
     differenceCommand(),
   ];
 }
 
-function modeCommand(
-  verb: string,
-  mode: 'open' | 'frozen' | 'winding-down',
-  description: string,
-): Command {
+function modeCommand(verb: ModeVerb, description: string): Command {
   return shared(new Command(verb))
     .description(description)
     .requiredOption('--why <text>', 'what was seen: it goes into the books')
@@ -34,7 +32,7 @@ function modeCommand(
         const { why, by } = flags;
         return printAnswer(
           flags,
-          await ask(flags, (client) => client.setMode.mutate({ mode, why, by })),
+          await ask(flags, (client) => client.setMode.mutate({ verb, why, by })),
         );
       }),
     );
@@ -60,7 +58,7 @@ function differenceCommand(): Command {
     .description('book what a rail holds less or more than the books say, once its reason is known')
     .requiredOption('--rail <rail>', 'cold, ln.local or chain.conf')
     .requiredOption('--found <less|more>', "less is the pool's loss; more is nobody's")
-    .requiredOption('--amount-msat <msat>', 'by how much, as weir operator channels check says')
+    .requiredOption('--amount-msat <msat>', 'by how much, as weir operator channels list says')
     .requiredOption('--why <text>', 'what was seen: it goes into the books')
     .requiredOption('--by <name>', 'whose decision it is')
     .action((flags: ModeFlags & { rail: string; found: string; amountMsat: string }) =>

@@ -74,6 +74,8 @@ export interface PoolState {
   openedAtMs: number;
   mode: Mode;
   modeWhy: string;
+  /** Why the pool winds down, kept while a freeze lies over it; null where it does not. */
+  windDownWhy: string | null;
   credentials: Map<string, KnownCredential>;
   credentialByToken: Map<string, string>;
   credentialByNostrKey: Map<string, string>;
@@ -113,6 +115,7 @@ export function emptyPool(): PoolState {
     openedAtMs: 0,
     mode: 'open',
     modeWhy: '',
+    windDownWhy: null,
     credentials: new Map(),
     credentialByToken: new Map(),
     credentialByNostrKey: new Map(),

@@ -145,7 +145,7 @@ async function follow(
   }
   if (standing.is === 'cancelled') return closed(options, topupId, 'cancelled');
   const ranOut = now() > topup.expiresAtMs + EXPIRY_GRACE_MS;
-  const ends = engine.state().mode === 'winding-down' ? 'winding_down' : ranOut ? 'expired' : null;
+  const ends = engine.state().windDownWhy !== null ? 'winding_down' : ranOut ? 'expired' : null;
   if (ends === null) return;
   // The node's word decides: an HTLC may have come at the last moment.
   const answer = await cancelAtNode(options, topup, standing);

@@ -192,9 +192,9 @@ describe('an invoice that failed and is paid again', () => {
   });
 });
 
-function mode(to: 'frozen' | 'open'): Promise<boolean> {
+function person(verb: 'freeze' | 'unfreeze'): Promise<{ changed: boolean }> {
   return desk.pool.engine.act((state, nowMs) =>
-    decideMode(state, nowMs, { mode: to, why: 'a person looks', by: 'tess' }),
+    decideMode(state, nowMs, { verb, why: 'a person looks', by: 'tess' }),
   );
 }
 
@@ -243,10 +243,10 @@ describe('a freeze', () => {
     await desk.credit(ana, 50_000_000n);
     const quote = await desk.quoted(ana, outsideInvoice('frozen', 1_000_000n));
     const paying = desk.pay(ana, quote.quote_id);
-    await mode('frozen');
+    await person('freeze');
     expect(await refusalOf(paying)).toBe('payment_in_flight');
     expect(desk.world.node.dispatched(quote.payment_hash)).toBe(0);
-    await mode('open');
+    await person('unfreeze');
     await untilTrue('the end', () => desk.pool.engine.state().unresolved.size === 0);
     expect(await desk.paid(ana, quote.quote_id)).toMatchObject({ status: 'succeeded' });
   });

@@ -201,7 +201,7 @@ describe('what is not known', () => {
     expect(desk.pool.engine.state().modeWhy).toContain(hash);
     // Whoever unfreezes has looked: the same payment does not freeze again.
     await desk.pool.engine.act((state, nowMs) =>
-      decideMode(state, nowMs, { mode: 'open', why: 'looked', by: 'olga' }),
+      decideMode(state, nowMs, { verb: 'unfreeze', why: 'looked', by: 'olga' }),
     );
     await desk.reopen();
     expect(desk.pool.engine.state().mode).toBe('open');

@@ -141,11 +141,11 @@ function aboutOpened(
   return [alarm, ...freezeNews(state, why)];
 }
 
-/** A pool that winds down stays so: that is stricter already. */
+/** A pool that winds down still pays out: it is frozen, too. */
 export function freezeNews(state: PoolState, why: string): readonly News[] {
-  return state.mode === 'open'
-    ? [plainNews({ kind: 'mode-changed', mode: 'frozen', why: textUpTo(why, 300), by: 'pool' })]
-    : [];
+  return state.mode === 'frozen'
+    ? []
+    : [plainNews({ kind: 'mode-changed', mode: 'frozen', why: textUpTo(why, 300), by: 'pool' })];
 }
 
 function whereItCloses(
