@@ -42,6 +42,8 @@ export interface LiquidityOptions {
   desk: ReceiptDesk;
   policy: OperatorPolicy;
   ends: Ends;
+  /** Whether the node's payments were matched to ours: before that nothing new is sent. */
+  isMatched: () => boolean;
   now: () => number;
 }
 
@@ -161,7 +163,8 @@ async function payQuote(
   ask: PayAsk,
 ): Promise<Reply<wire.PayResponse>> {
   const { engine, policy, watch, driver, ends } = options;
-  const height = watch.look()?.standing.height ?? null;
+  const look = options.isMatched() ? watch.look() : null;
+  const height = look?.standing.height ?? null;
   const answer = await engine.act((state, nowMs) =>
     decidePay(state, nowMs, { caller, ask, policy, height }),
   );

@@ -133,12 +133,15 @@ function isAnother({ opened }: PoolState, publicKey: string): boolean {
 /** Both, until the signal. The first match is made before anything is dispatched: `ready` waits for it. */
 export function reconciler(options: ReconcileOptions): {
   ready: Promise<Reconciled>;
+  /** Whether the first match was made. */
+  isMatched(): boolean;
   stop(): Promise<void>;
 } {
   const { engine, watch, now, sleep } = options;
   const stopping = new AbortController();
   const { signal } = stopping;
   let lastSeen = 0;
+  let matched = false;
   watch.onLook(async (look) => {
     const { standing, channels, lost } = look;
     const wrong =
@@ -153,7 +156,10 @@ export function reconciler(options: ReconcileOptions): {
   async function firstMatch(): Promise<Reconciled> {
     for (;;) {
       const done = await tried(options, 0);
-      if (done !== null) return done;
+      if (done !== null) {
+        matched = true;
+        return done;
+      }
       if (signal.aborted) throw new Failure('NOT_READY', 'stopped before the first match');
       await sleep(RETRY_MS / 10, signal);
     }
@@ -173,6 +179,7 @@ export function reconciler(options: ReconcileOptions): {
   const running = loop(ready);
   return {
     ready,
+    isMatched: () => matched,
     async stop() {
       stopping.abort();
       await running;

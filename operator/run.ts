@@ -116,7 +116,8 @@ async function openPool(parts: Parts): Promise<{ close(): Promise<void> }> {
   const topups = topupDriver({ engine, receiver, topupSecret: keys.topups, ...timing });
   const desk = receiptDesk(engine, keys.receipts, keys.receiptsPublic);
   const ends = paymentEnds(engine);
-  const own = { engine, reader, payer, watch, driver, desk, policy, ends, now };
+  const { isMatched } = matching;
+  const own = { engine, reader, payer, watch, driver, desk, policy, ends, isMatched, now };
   const options = { ...own, topups, topupSecret: keys.topups };
   const channels = await openChannelDesk({
     dir,
@@ -129,12 +130,12 @@ async function openPool(parts: Parts): Promise<{ close(): Promise<void> }> {
   });
   const places = { journal: path.join(dir, FILES.journal), listen: config.listen, url: config.url };
   const admin = watched(adminService({ ...options, reconcile, places }), fatal);
-  const matched = await firstMatch(matching.ready, fatal, () => driver.resume());
+  await firstMatch(matching.ready, fatal, () => driver.resume());
   const servings = await serve(parts, {
     api: watched(poolService(options), fatal),
     admin,
     channels: channels.service,
-    notReady: () => notReady(engine, watch, matched()),
+    notReady: () => notReady(engine, watch, matching.isMatched()),
   });
   return {
     async close() {
@@ -155,16 +156,11 @@ async function firstMatch(
   ready: Promise<unknown>,
   fatal: (cause: unknown) => void,
   resume: () => void,
-): Promise<() => boolean> {
-  let matched = false;
-  const first = ready.then(() => {
-    matched = true;
-    return resume();
-  }, fatal);
+): Promise<void> {
+  const first = ready.then(resume, fatal);
   const waiting = new AbortController();
   await Promise.race([first, sleeping(FIRST_MATCH_MS, waiting.signal)]);
   waiting.abort();
-  return () => matched;
 }
 
 interface Served extends AdminContextOf {

@@ -143,6 +143,23 @@ describe('what is not known', () => {
     expect(desk.pool.engine.state().unresolved.size).toBe(1);
   });
 
+  test('nothing new is sent before the node’s payments were matched; what ended is told all the same', async () => {
+    await desk.credit(ana, 50_000_000n);
+    const ended = await desk.quoted(ana, outsideInvoice('before', 1_000_000n));
+    const answer = await desk.paid(ana, ended.quote_id);
+    const quote = await desk.quoted(ana, outsideInvoice('unmatched', 1_000_000n));
+    const { node } = desk.world;
+    node.away = true;
+    await desk.reopen();
+    // It answers again, but in this world nobody asks it for its payments a second time.
+    node.away = false;
+    const other = () => desk.pool.api.quotePay(ana, desk.quoteBody(outsideInvoice('x', 1_000n)));
+    await untilTrue('a look at the node', async () => (await refusalOf(other())) === 'ok');
+    expect(await refusalOf(desk.pay(ana, quote.quote_id))).toBe('node_unavailable');
+    expect(node.dispatched(quote.payment_hash)).toBe(0);
+    expect(comparable(await desk.paid(ana, ended.quote_id))).toBe(comparable(answer));
+  });
+
   test('a dispatch that never reached the node is sent again under the same hash and cap', async () => {
     await desk.credit(ana, 50_000_000n);
     const quote = await desk.quoted(ana, outsideInvoice('lost', 1_000_000n));

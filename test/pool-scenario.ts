@@ -166,7 +166,19 @@ async function openPool(
   const topups = topupDriver({ engine, receiver, topupSecret: SECRET, ...timing });
   const desk = receiptDesk(engine, SECRET, RECEIPT_KEY);
   const ends = paymentEnds(engine);
-  const parts = { engine, reader, payer, watch, driver, desk, policy, ends, now: clock.now };
+  const { isMatched } = matching;
+  const parts = {
+    engine,
+    reader,
+    payer,
+    watch,
+    driver,
+    desk,
+    policy,
+    ends,
+    isMatched,
+    now: clock.now,
+  };
   const api = poolService({ ...parts, topups, topupSecret: SECRET });
   if (!node.away) {
     await matching.ready;
