@@ -151,6 +151,8 @@ function reserve(state: PoolState, event: PoolEventOf<'pay-reserved'>, fact: Fac
     maxTimeoutHeight,
     reservedAtMs: fact.atMs,
     reservedSeq: fact.seq,
+    witness: state.newestSettled,
+    earlierBegunAtMs: earlier?.failure?.begunAtMs ?? null,
     state: 'reserved',
     finalSeq: null,
     finalAtMs: null,
@@ -204,7 +206,7 @@ function finish(
   payment.finalAtMs = fact.atMs;
   if (event.kind === 'pay-failed') {
     payment.state = 'failed';
-    payment.failure = { why: event.why, detail: event.detail };
+    payment.failure = { why: event.why, detail: event.detail, begunAtMs: event.begunAtMs };
     forgetRecent(state, payment);
     return;
   }

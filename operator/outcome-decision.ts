@@ -112,11 +112,12 @@ function failed(
     paymentHash: quote.paymentHash,
     why: outcome.why,
     detail: textUpTo(outcome.detail, 300),
+    begunAtMs: outcome.begunAtMs ?? null,
   };
   const ended = {
     ...payment,
     state: 'failed' as const,
-    failure: { why: event.why, detail: event.detail },
+    failure: { why: event.why, detail: event.detail, begunAtMs: event.begunAtMs },
     finalAtMs: nowMs,
   };
   return [

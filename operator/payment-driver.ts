@@ -2,13 +2,14 @@
  * Drives every reserved payment to its end: dispatch, follow, look up again, never guess. What a restart finds
  * reserved is looked up first. The payment hash is the key that the node deduplicates on.
  */
-import { BrokenInvariant } from '../policies/failure.ts';
+import { BrokenInvariant, Failure } from '../policies/failure.ts';
 import type { CrashPoint } from './crash-at.ts';
 import type { Engine } from './engine.ts';
 import type { Payer, PayOrder, PayOutcome, Receiver } from './lightning.ts';
+import type { NodeLook, NodeWatch } from './node-watch.ts';
 import type { OperatorPolicy } from './operator-policy.ts';
 import { alarmed, decideOutcome, insideOutcome, type Terminal } from './outcome-decision.ts';
-import type { Payment } from './pool-state.ts';
+import type { Payment, PoolState } from './pool-state.ts';
 
 /** An answer is awaited this much longer than the node looks for paths; after it the payment is looked up. */
 export const DISPATCH_GRACE_MS = 10_000;
@@ -25,6 +26,7 @@ export interface DriverOptions {
   payer: Payer;
   receiver: Pick<Receiver, 'cancelInvoice'>;
   policy: OperatorPolicy;
+  watch: Pick<NodeWatch, 'look'>;
   now: () => number;
   /** Resolves after the time, or at once when the signal is aborted. */
   sleep: (ms: number, signal: AbortSignal) => Promise<void>;
@@ -85,20 +87,25 @@ async function drive(options: DriverOptions, { quoteId, first, signal }: Drive):
     const payment = engine.state().payments.get(quoteId);
     if (payment?.state !== 'reserved') return;
     const outcome = await asked(options, payment, step);
-    if (outcome.is !== 'unknown') {
-      await engine.act((state, nowMs) => decideOutcome(state, nowMs, { quoteId, outcome }));
-      return;
-    }
-    notFound = outcome.why === 'not_found' ? notFound + 1 : 0;
+    if (outcome.is !== 'unknown' && (await booked(engine, quoteId, outcome))) return;
+    notFound = outcome.is === 'unknown' && outcome.why === 'not_found' ? notFound + 1 : 0;
     const next = notFound === 0 ? 'look' : await afterNotFound(options, payment, notFound);
-    if (typeof next !== 'string') {
-      await engine.act((state, nowMs) => decideOutcome(state, nowMs, { quoteId, outcome: next }));
-      return;
-    }
-    step = next;
+    if (typeof next !== 'string' && (await booked(engine, quoteId, next))) return;
+    step = typeof next === 'string' ? next : 'look';
     if (signal.aborted) return;
     await options.sleep(waitMs, signal);
     waitMs = Math.min(waitMs * 2, LOOK_MS_MAX);
+  }
+}
+
+/** False where the disk does not keep up: the node tells the same again. */
+async function booked(engine: Engine, quoteId: string, outcome: Terminal): Promise<boolean> {
+  try {
+    await engine.act((state, nowMs) => decideOutcome(state, nowMs, { quoteId, outcome }));
+    return true;
+  } catch (cause) {
+    if (cause instanceof Failure && cause.code === 'NOT_READY') return false;
+    throw cause;
   }
 }
 
@@ -122,11 +129,13 @@ async function asked(
 
 /**
  * A hash that failed under an earlier quote may be paid again. Until the node has the new order it tells of the old
- * one: that is no word on this one. Where its clock is behind ours the order is given once more, for nothing.
+ * one: that is no word on this one, whichever clock is ahead. Where the node's is behind ours the order is given
+ * once more, for nothing.
  */
-function ofThis({ reservedAtMs }: Payment, outcome: PayOutcome): PayOutcome {
-  if (outcome.is !== 'failed' || (outcome.begunAtMs ?? reservedAtMs) >= reservedAtMs)
-    return outcome;
+function ofThis({ reservedAtMs, earlierBegunAtMs }: Payment, outcome: PayOutcome): PayOutcome {
+  if (outcome.is !== 'failed') return outcome;
+  const { begunAtMs = reservedAtMs } = outcome;
+  if (begunAtMs >= reservedAtMs && begunAtMs !== earlierBegunAtMs) return outcome;
   const detail = 'the node knows an earlier payment of this hash only';
   return { is: 'unknown', why: 'not_found', timeoutHeight: null, detail };
 }
@@ -163,16 +172,17 @@ async function cancelledInside(options: DriverOptions, payment: Payment): Promis
 /**
  * The node knows no such payment, which proves nothing: a call may be on its way to it, or it runs on an old
  * database. While the invoice lives, the same hash is dispatched again with the same caps; long after, and from a
- * node that still knows our newest settled payment, it counts as never made.
+ * node that is not older than the payment, it counts as never made.
  */
 async function afterNotFound(
   options: DriverOptions,
-  { quote }: Payment,
+  payment: Payment,
   notFound: number,
 ): Promise<'dispatch' | 'look' | Terminal> {
   const { engine, policy, now } = options;
+  const { quote } = payment;
   if (engine.state().mode === 'frozen') return 'look';
-  if (!(await nodeIsCurrent(options))) return 'look';
+  if (!(await nodeIsCurrent(options, payment))) return 'look';
   if (quote.invoiceExpiresAtMs > now() + policy.pay.minInvoiceLifeMs) return 'dispatch';
   if (now() < quote.invoiceExpiresAtMs + LOST_AFTER_EXPIRY_MS || notFound < NOT_FOUND_MIN)
     return 'look';
@@ -183,11 +193,17 @@ async function afterNotFound(
   };
 }
 
-/** A node on an old channel database has the same key and says "not found" to a payment that settled. */
-async function nodeIsCurrent({ engine, payer }: DriverOptions): Promise<boolean> {
-  const newest = engine.state().newestSettled;
-  if (newest === null) return true;
-  const outcome = await payer.lookUp(newest);
+/**
+ * A node that lost its database, or runs on an old one, has the same key and says "not found" to what it sent. What
+ * settled before this payment was reserved it must know, newer ones prove nothing; where nothing had settled yet, it
+ * must show every channel that was ever seen, not older than it was.
+ */
+async function nodeIsCurrent(
+  { engine, payer, watch }: DriverOptions,
+  { witness }: Payment,
+): Promise<boolean> {
+  if (witness === null) return showsAllChannels(engine.state(), watch.look());
+  const outcome = await payer.lookUp(witness);
   if (outcome.is === 'settled') return true;
   const forgotten =
     outcome.is === 'failed' || (outcome.is === 'unknown' && outcome.why === 'not_found');
@@ -196,9 +212,15 @@ async function nodeIsCurrent({ engine, payer }: DriverOptions): Promise<boolean>
       news:
         state.mode === 'frozen'
           ? []
-          : alarmed(`the node no longer knows the settled payment ${newest}`),
+          : alarmed(`the node no longer knows the settled payment ${witness}`),
       answer: null,
     }));
   }
   return false;
+}
+
+function showsAllChannels({ updatesSeen }: PoolState, look: NodeLook | null): boolean {
+  if (look === null || updatesSeen.size === 0) return false;
+  const shown = new Map(look.channels.map(({ outpoint, updates }) => [outpoint, updates]));
+  return [...updatesSeen].every(([outpoint, count]) => (shown.get(outpoint) ?? -1n) >= count);
 }

@@ -104,6 +104,8 @@ export const poolEvent = z.discriminatedUnion('kind', [
     paymentHash: hex32,
     why: z.string().max(64),
     detail: shortText,
+    /** When the node began it, by its own clock; null where nobody knows. */
+    begunAtMs: unixMs.nullable().default(null),
   }),
   /** The node says settled after it had said failed: the money is gone, and so is what was released. */
   z.strictObject({

@@ -19,6 +19,10 @@ export interface Payment {
   maxTimeoutHeight: number;
   reservedAtMs: number;
   reservedSeq: number;
+  /** Settled before this was reserved: a node that does not know it cannot say that it never had this one. */
+  witness: string | null;
+  /** When the node began the payment of this hash that failed before, by its own clock; null where there is none. */
+  earlierBegunAtMs: number | null;
   state: 'reserved' | 'settled' | 'failed' | 'settled-late';
   /** Entry that ended it; its receipt is there. */
   finalSeq: number | null;
@@ -27,7 +31,7 @@ export interface Payment {
   preimage: string | null;
   settledAtMs: number | null;
   attempts: number;
-  failure: { why: string; detail: string } | null;
+  failure: { why: string; detail: string; begunAtMs: number | null } | null;
 }
 
 export interface Topup {

@@ -111,12 +111,12 @@ async function openPool(parts: Parts): Promise<{ close(): Promise<void> }> {
   const watch = nodeWatch({ reader, ...timing });
   const reconcile = { engine, payer, watch, now, sleep: sleeping };
   const matching = reconciler(reconcile);
-  const driver = paymentDriver({ engine, payer, receiver, policy, ...timing });
+  const driver = paymentDriver({ engine, payer, receiver, policy, watch, ...timing });
   watchStuck({ engine, watch, policy });
   const topups = topupDriver({ engine, receiver, topupSecret: keys.topups, ...timing });
   const desk = receiptDesk(engine, keys.receipts, keys.receiptsPublic);
   const ends = paymentEnds(engine);
-  const { isMatched } = matching;
+  const isMatched = (): boolean => matching.isMatched();
   const own = { engine, reader, payer, watch, driver, desk, policy, ends, isMatched, now };
   const options = { ...own, topups, topupSecret: keys.topups };
   const channels = await openChannelDesk({

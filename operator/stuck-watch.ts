@@ -63,6 +63,8 @@ export function watchStuck(of: {
       const { pathfindingMs } = policy.pay.urgency[payment.quote.urgency];
       const how = stuckHow(payment, { ...look, pathfindingMs });
       if (how === null) continue;
+      // What waits for a person to unfreeze may never have been sent.
+      if (how === 'no_htlc' && state.mode === 'frozen') continue;
       const key = `${how} ${id}`;
       const sinceMs = bare.get(key) ?? look.nowMs;
       nextBare.set(key, sinceMs);

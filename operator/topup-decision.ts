@@ -135,7 +135,9 @@ export function decideReceived(
       receivedMsat,
       settleIndex,
     };
-    const entry = unattributedReceived({ receivedMsat });
+    // What came before there was a pool is in the capital that was brought: only the cursor moves.
+    const isOurs = received.settledAtMs >= state.openedAtMs;
+    const entry = isOurs ? unattributedReceived({ receivedMsat }) : null;
     return { news: [{ event, entry, receipt: null }], answer: 'unattributed' };
   }
   if (topup.state === 'credited') return nothing('known');

@@ -306,6 +306,7 @@ describe('the disk', () => {
       payer,
       receiver: node.receiver,
       policy,
+      watch: { look: () => null },
       now: clock.now,
       sleep: () => new Promise((resolve) => setImmediate(resolve)),
       crashPoint: NO_CRASH,

@@ -67,7 +67,8 @@ test('is the sum of what settled or is in flight and was made less than a day ag
         const of = { runId: null, trajectoryHash: null, policyId: null, maxTimeoutHeight: 1 };
         happens({ kind: 'pay-reserved', quoteId, paymentHash, inside: null, ...of });
         if (end === 'fails') {
-          happens({ kind: 'pay-failed', quoteId, paymentHash, why: 'no_route', detail: '' });
+          const failed = { why: 'no_route', detail: '', begunAtMs: null };
+          happens({ kind: 'pay-failed', quoteId, paymentHash, ...failed });
         } else counted.push({ atMs, amount });
         expect(usedInDay(usageOf(state, 'ana'), atMs)).toMatchObject(expected(atMs));
       }

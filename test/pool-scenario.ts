@@ -162,11 +162,11 @@ async function openPool(
     now: clock.now,
     sleep: foreverUnlessStopped,
   });
-  const driver = paymentDriver({ engine, payer, receiver, policy, ...timing });
+  const driver = paymentDriver({ engine, payer, receiver, policy, watch, ...timing });
   const topups = topupDriver({ engine, receiver, topupSecret: SECRET, ...timing });
   const desk = receiptDesk(engine, SECRET, RECEIPT_KEY);
   const ends = paymentEnds(engine);
-  const { isMatched } = matching;
+  const isMatched = (): boolean => matching.isMatched();
   const parts = {
     engine,
     reader,

@@ -114,20 +114,20 @@ export function channelRounds(options: WatchOptions): Pick<ChannelWatch, 'round'
     if (lists === null) return;
     // What is still open shows what it held when it is gone.
     for (const channel of lists.channels) lastSeen.set(channel.outpoint, channel);
-    await strays(parts, lists);
+    await attempt(() => strays(parts, lists));
     for (const { batchId } of engine.state().channels.batches.values()) {
       await attempt(() => advanceBatch(parts, batchId));
     }
     const closes = await attempt(() => closesSeen(parts, lists));
     const asked = { ...lists, lastSeen };
     const lightning = await attempt(() => lightningIfNeeded(parts, lists));
-    if (closes !== null) await writeNews({ ...asked, closes, lightning });
+    if (closes !== null) await attempt(() => writeNews({ ...asked, closes, lightning }));
     await attempt(() => bookRemainder(parts));
     await attempt(() => advanceCloses(parts, lists));
     await attempt(() => setFees(parts, lists));
     await attempt(() => keepBackup(parts));
     await attempt(() => addTowers());
-    await alarms(lists);
+    await attempt(() => alarms(lists));
     for (const outpoint of lastSeen.keys()) {
       if (!isKnown(engine.state(), outpoint, lists)) lastSeen.delete(outpoint);
     }
