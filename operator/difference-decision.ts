@@ -1,8 +1,9 @@
 /** What a person found a rail to hold beside the books, once its reason is known (row S3). Pure. */
 import type { Msat } from '../policies/units.ts';
 import { actionReceiptOf } from './action-news.ts';
+import { committedMsat } from './channels/open-decision.ts';
 import { type Decision, nothing } from './decision.ts';
-import { checkEntry } from './ledger/ledger.ts';
+import { available, checkEntry } from './ledger/ledger.ts';
 import { reconOver, reconShort } from './ledger/rail-rows.ts';
 import type { PoolEventOf } from './pool-event.ts';
 import type { PoolState } from './pool-state.ts';
@@ -21,6 +22,12 @@ export function decideDifference(
   const short = checkEntry(state.ledger, entry);
   if (short !== null) {
     return nothing({ rule: `the pool cannot have lost that on ${rail}: ${short.message}` });
+  }
+  const promised = rail === 'cold' ? committedMsat(state.channels) : 0n;
+  if (found === 'less' && available(state.ledger, `LLP:asset:${rail}`) - amountMsat < promised) {
+    return nothing({
+      rule: `channels that are being opened will take ${promised} msat of ${rail}`,
+    });
   }
   const receipt = actionReceiptOf(state, nowMs, {
     action: 'difference-booked',

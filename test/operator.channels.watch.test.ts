@@ -7,6 +7,7 @@ import { backupFiles, GENERATIONS } from '../operator/channels/backup-files.ts';
 import { inboundRefusal } from '../operator/channels/inbound.ts';
 import { isTooLong, offlineWatch } from '../operator/channels/offline-watch.ts';
 import { openRefusals } from '../operator/channels/open-decision.ts';
+import { plainNews } from '../operator/decision.ts';
 import type { PoolEvent } from '../operator/pool-event.ts';
 import { Failure } from '../policies/failure.ts';
 import { msat, sat } from '../policies/units.ts';
@@ -127,13 +128,16 @@ describe('an upfront shutdown address that is not what was set', () => {
     await world.close();
   });
 
-  test('does not end a wind-down', async () => {
+  test('freezes a pool that winds down, too, which goes on winding down afterwards', async () => {
     const world = await channelWorld();
     world.lnd.betrays = world.desk.s.deriver.address(0, 40);
     await asksToOpen(world);
-    world.state().mode = 'winding-down';
+    await world.parts().engine.act(() => ({
+      news: [plainNews({ kind: 'mode-changed', mode: 'winding-down', why: 'it ends', by: 'olga' })],
+      answer: null,
+    }));
     await driven(world);
-    expect(world.state().mode).toBe('winding-down');
+    expect(world.state()).toMatchObject({ mode: 'frozen', windDownWhy: 'it ends' });
     await world.close();
   });
 });

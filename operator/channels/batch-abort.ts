@@ -16,7 +16,7 @@ import { abortRoute, isPendingAnywhere } from './batch-steps.ts';
 import { seenOut } from './broadcast-look.ts';
 import type { AbortWhy, ChannelEventOf } from './channel-event.ts';
 import {
-  batchNews,
+  batchNewsBooked,
   batchOf,
   type ChannelParts,
   recordBatch,
@@ -114,7 +114,7 @@ export async function conflict(parts: ChannelParts, batch: Batch): Promise<void>
     if (found === null) continue;
     const event = { kind: 'channel-conflict-buried' as const, batchId, ...found };
     await parts.engine.act((state) => ({
-      news: batchNews(state, event, cancelledEntry(found.feeSat)),
+      news: batchNewsBooked(state, event, cancelledEntry(found.feeSat)),
       answer: null,
     }));
     return;

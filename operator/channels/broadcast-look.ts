@@ -1,6 +1,6 @@
 /** Whether the funding of a batch is out, by our own node: then the books follow, whatever was decided before. */
 import { invariant } from '../../policies/failure.ts';
-import { batchNews, type ChannelParts } from './channel-parts.ts';
+import { batchNewsBooked, type ChannelParts } from './channel-parts.ts';
 import { broadcastEntry } from './channel-postings.ts';
 import { type Batch, outpointsOf } from './channel-state.ts';
 
@@ -17,7 +17,7 @@ export async function seenOut(parts: ChannelParts, batch: Batch): Promise<boolea
   if (output === null && !(await wasMined(parts, proposal))) return false;
   const event = { kind: 'channel-batch-broadcast' as const, batchId };
   await parts.engine.act((state) => ({
-    news: batchNews(state, event, broadcastEntry(batch)),
+    news: batchNewsBooked(state, event, broadcastEntry(batch)),
     answer: null,
   }));
   return true;

@@ -7,8 +7,11 @@ import { textUpTo } from '../../policies/text.ts';
 import type { ChainPort } from '../chain.ts';
 import type { CrashPoint } from '../crash-at.ts';
 import type { Decide, News } from '../decision.ts';
+import type { Entry } from '../ledger/entry.ts';
+import { checkEntry } from '../ledger/ledger.ts';
 import type { Backup, ChannelManager, NodeReader } from '../lightning.ts';
 import type { OperatorPolicy } from '../operator-policy.ts';
+import { alarmed } from '../outcome-decision.ts';
 import type { PoolState } from '../pool-state.ts';
 import { type BatchEvent, mayFollow } from './batch-apply.ts';
 import type { Batch } from './channel-state.ts';
@@ -51,7 +54,18 @@ export function batchNews(
 ): readonly News[] {
   const batch = state.channels.batches.get(event.batchId);
   if (batch === undefined || !mayFollow(batch.phase, event.kind)) return [];
-  return [{ event, entry, receipt: null }];
+  return [{ event, entry: entry?.postings.length === 0 ? null : entry, receipt: null }];
+}
+
+/**
+ * The same where the chain itself has spoken. Books that cannot show it are wrong elsewhere: that is said aloud,
+ * nothing more is sent, and it is tried again until a person has put them right.
+ */
+export function batchNewsBooked(state: PoolState, event: BatchNews, entry: Entry): readonly News[] {
+  const short = checkEntry(state.ledger, entry);
+  if (short === null) return batchNews(state, event, entry);
+  const why = `${event.batchId} cannot be booked: ${short.message}`;
+  return state.mode === 'frozen' ? [] : alarmed(why);
 }
 
 /** Says what happened to a batch, unless something else did first. */

@@ -20,10 +20,10 @@ export function broadcastEntry({ channels, reserve, proposal }: Batch): Entry {
   });
 }
 
-/** What it cost to take a funding back; null where somebody else paid. */
-export function cancelledEntry(feeSat: Sat): Entry | null {
+/** What it cost to take a funding back; nothing where somebody else paid. */
+export function cancelledEntry(feeSat: Sat): Entry {
   const fee = msatOfSat(feeSat);
-  return fee === 0n ? null : entryOf(dr('LLP:exp:chain_fee', fee), cr('LLP:asset:cold', fee));
+  return entryOf(dr('LLP:exp:chain_fee', fee), cr('LLP:asset:cold', fee));
 }
 
 /** R4. */

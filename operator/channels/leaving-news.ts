@@ -102,7 +102,13 @@ function totalOf(channel: OpenChannel, leaving: Leaving): bigint {
   return within ? unexplainedMsat : leastMsat;
 }
 
-/** A commitment's fee may have changed since we looked; parts of a satoshi nobody lists. */
+/** What a cooperative close costs at most, where nobody has seen its transaction: more than that is another loss. */
+const CLOSE_FEE_SAT_MAX = 50_000n;
+
+/**
+ * A commitment's fee may have changed since we looked; parts of a satoshi nobody lists. An HTLC that was out then has
+ * ended since, and may be in the newer balance already: it is counted once at most.
+ */
 function boundsOf(
   channel: OpenChannel,
   { listed, pending, closed }: Leaving,
@@ -112,16 +118,15 @@ function boundsOf(
     const localMsat = pending === undefined ? listed?.localMsat : msat(pending.localSat * 1_000n);
     const ours = oursMsat(channel, {
       localMsat: localMsat ?? msat(0n),
-      unsettledOutMsat: listed?.unsettledOutMsat ?? msat(0n),
+      unsettledOutMsat: msat(0n),
       commitFeeSat,
     });
-    return { leastMsat: ours, mostMsat: ours + commitFeeSat * 1_000n + 999n };
+    const wasOut = listed?.unsettledOutMsat ?? 0n;
+    return { leastMsat: ours, mostMsat: ours + wasOut + commitFeeSat * 1_000n + 999n };
   }
   // A closing transaction has the commitment's fee in what it pays, less its own.
-  return {
-    leastMsat: (closed?.settledSat ?? 0n) * 1_000n,
-    mostMsat: channel.capacitySat * 1_000n,
-  };
+  const leastMsat = (closed?.settledSat ?? 0n) * 1_000n;
+  return { leastMsat, mostMsat: leastMsat + CLOSE_FEE_SAT_MAX * 1_000n };
 }
 
 /** What is lost by closing, where that is seen already. A force close pays the close address nothing. */
