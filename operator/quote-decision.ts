@@ -290,16 +290,24 @@ function outboundRefusal(
 ): ApiRefusal | null {
   if (facts.estimate === 'inside') return null;
   const need = (ask.invoice.amountMsat ?? 0n) + feesOf(ask, policy).routeFeeCapMsat;
-  if (need > facts.outboundMsat) {
-    return refuse('outbound_too_low', `our channels can send ${facts.outboundMsat} msat`, {
+  const outboundMsat = facts.outboundMsat - (ask.funding === 'treasury' ? owedMsat(state) : 0n);
+  if (need > outboundMsat) {
+    return refuse('outbound_too_low', `our channels can send ${outboundMsat} msat for this`, {
       retryAfterMs: 60_000,
     });
   }
   const { heldMsat, soonest } = outboundHeld(state, nowMs, facts);
-  if (need + heldMsat <= facts.outboundMsat) return null;
+  if (need + heldMsat <= outboundMsat) return null;
   return refuse('outbound_reserved', 'other quotes hold our outbound liquidity', {
     retryAfterMs: Math.max(250, soonest - nowMs),
   });
+}
+
+/** What is agents': whatever the pool spends on itself leaves the channels able to pay all of it out. */
+function owedMsat({ ledger }: PoolState): bigint {
+  return (['ln.local', 'chain.conf', 'cold'] as const)
+    .map((rail) => available(ledger, `SYS:asset:${rail}`))
+    .reduce((sum, each) => sum + each, 0n);
 }
 
 function outboundHeld(
