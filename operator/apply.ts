@@ -9,6 +9,7 @@ import type { Entry } from './ledger/entry.ts';
 import { postEntry } from './ledger/ledger.ts';
 import type { PoolEvent, PoolEventOf, Quote } from './pool-event.ts';
 import {
+  LATELY_MS,
   type Payment,
   type PoolState,
   payeeUsageOf,
@@ -216,7 +217,13 @@ function finish(
   payment.settledAtMs = event.settledAtMs;
   payment.attempts = event.kind === 'pay-settled' ? event.attempts : payment.attempts;
   state.paymentByHash.set(event.paymentHash, event.quoteId);
-  if (payment.inside === null) state.newestSettled = event.paymentHash;
+  if (payment.inside !== null) return;
+  state.newestSettled = event.paymentHash;
+  const msat = payment.quote.amountMsat + event.routeFeeMsat;
+  const { atMs } = fact;
+  const kept = state.leftLately.findIndex((each) => each.atMs > atMs - LATELY_MS);
+  state.leftLately.splice(0, kept === -1 ? state.leftLately.length : kept);
+  state.leftLately.push({ atMs, paymentHash: event.paymentHash, msat });
 }
 
 /** What failed moved nothing: it does not count in the day. */

@@ -301,6 +301,7 @@ async function factsFor(
     height,
     outboundMsat: outboundMsat(look.channels),
     outgoingHashes: outgoingHashes(look.channels),
+    lookedAtMs: look.atMs,
     estimate: inside ? 'inside' : await estimated(payer, { invoice, amountMsat, maxFeeMsat }),
   };
 }

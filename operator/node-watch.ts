@@ -12,6 +12,7 @@ export interface NodeLook {
   channels: readonly Channel[];
   /** Channels whose state the node lost. */
   lost: readonly string[];
+  /** When the node was asked: what happened since may be missing. */
   atMs: number;
 }
 
@@ -39,11 +40,12 @@ export function nodeWatch(of: {
   let offline: number | null = null;
 
   async function refresh(): Promise<NodeLook> {
+    const atMs = now();
     try {
       const [standing, channels] = await Promise.all([reader.standing(), reader.channels()]);
       // Afterwards: a channel that leaves the one list meanwhile is in the other by then.
       const lost = await reader.lostChannels();
-      newest = { standing, channels, lost, atMs: now() };
+      newest = { standing, channels, lost, atMs };
       offline = null;
       return newest;
     } catch (cause) {

@@ -68,6 +68,9 @@ export interface Usage {
 /** A sliding day. */
 export const DAY_MS = 24 * 60 * 60 * 1_000;
 
+/** A look at the node is never older than this when something is decided by it. */
+export const LATELY_MS = 60_000;
+
 export type Mode = 'open' | 'frozen' | 'winding-down';
 
 export interface PoolState {
@@ -95,6 +98,8 @@ export interface PoolState {
   unresolved: Set<string>;
   /** Newest settled payment that went over Lightning: a node that does not know it is not our node of today. */
   newestSettled: string | null;
+  /** What left of late, oldest first: a look at the node that is older than that still counts it as ours to send. */
+  leftLately: { atMs: number; paymentHash: string; msat: bigint }[];
   topups: Map<string, Topup>;
   topupByHash: Map<string, string>;
   topupByKey: Map<string, string>;
@@ -130,6 +135,7 @@ export function emptyPool(): PoolState {
     paymentByHash: new Map(),
     unresolved: new Set(),
     newestSettled: null,
+    leftLately: [],
     topups: new Map(),
     topupByHash: new Map(),
     topupByKey: new Map(),

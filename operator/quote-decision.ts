@@ -38,6 +38,8 @@ export interface NodeFacts {
   outboundMsat: bigint;
   /** Hashes whose HTLCs are already missing from `outboundMsat`. */
   outgoingHashes: ReadonlySet<string>;
+  /** When the node was asked for both. */
+  lookedAtMs: number;
   height: number;
   /** Null where the node did not answer: nothing is quoted then. */
   estimate: RouteEstimate | 'no_route' | 'inside' | null;
@@ -282,7 +284,7 @@ function routeRefusal({ estimate }: NodeFacts): ApiRefusal | null {
   return refuse('no_route', 'the node finds no route within the fee cap', { retryAfterMs: 30_000 });
 }
 
-/** A soft reservation: live quotes and payments the node does not show yet hold what they may need. */
+/** A soft reservation: live quotes and payments that the look does not show yet hold what they need. */
 function outboundRefusal(
   state: PoolState,
   nowMs: number,
@@ -327,6 +329,9 @@ function outboundHeld(
     if (payment === undefined || payment.inside !== null) continue;
     if (facts.outgoingHashes.has(payment.quote.paymentHash)) continue;
     heldMsat += payment.quote.amountMsat + payment.quote.routeFeeCapMsat;
+  }
+  for (const { atMs, paymentHash, msat: left } of state.leftLately) {
+    if (atMs >= facts.lookedAtMs && !facts.outgoingHashes.has(paymentHash)) heldMsat += left;
   }
   return { heldMsat, soonest };
 }

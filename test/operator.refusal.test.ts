@@ -1,4 +1,5 @@
 /** What the pool's core refuses to quote and to pay, and with which reason. */
+import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import { NODE_KEY, outsideInvoice, PAYEE } from './fake-node.ts';
 import { poolDesk, refusalOf } from './pool-desk.ts';
@@ -132,6 +133,28 @@ describe('refuses to quote', () => {
     expect(
       (await desk.pool.api.quotePay(ben, desk.quoteBody(outsideInvoice('b', 1_900_000n)))).is,
     ).toBe('ok');
+  });
+
+  test('what the last look at the node still shows and has left since', async () => {
+    desk.world.node.outboundMsat = 3_000_000n;
+    await desk.reopen();
+    await desk.credit(ana, 50_000_000n);
+    // The node goes on paying, and its list of channels hangs.
+    const { reader } = desk.world.node;
+    const whole = { ...reader };
+    const hangs = new AbortController();
+    Object.assign(reader, {
+      async channels() {
+        if (!hangs.signal.aborted) await once(hangs.signal, 'abort');
+        return whole.channels();
+      },
+    });
+    const first = await desk.quoted(ana, outsideInvoice('a', 1_900_000n));
+    await desk.paid(ana, first.quote_id);
+    const reply = desk.pool.api.quotePay(ana, desk.quoteBody(outsideInvoice('b', 1_900_000n)));
+    expect(await refusalOf(reply)).toBe('outbound_reserved');
+    expect(await desk.quoted(ana, outsideInvoice('c', 900_000n))).toHaveProperty('quote_id');
+    hangs.abort();
   });
 
   test('the same key with another request, and gives the same quote for the same', async () => {
