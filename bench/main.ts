@@ -1,4 +1,4 @@
-/** `npm run bench -- sign|build|pay|receipts|restart`: speeds beside a peer's, in one run. */
+/** `npm run bench`, or `-- sign|build|pay|receipts|restart` for one table: speeds beside a peer's, in one run. */
 import { Command } from 'commander';
 import { printJson, printLine, printTable } from '../console/print.ts';
 import { type BuildRow, benchBuild } from './build.ts';
@@ -89,6 +89,16 @@ program
     const rows = await benchRestart(sizes, whole(options.runs));
     if (options.json === true) printJson({ bench: 'restart', rows });
     else printRestart(rows);
+  });
+
+program
+  .command('all', { isDefault: true })
+  .description('every table, one after another')
+  .action(async () => {
+    for (const name of ['sign', 'build', 'pay', 'receipts', 'restart']) {
+      printLine(`\n${name}`);
+      await program.parseAsync([name], { from: 'user' });
+    }
   });
 
 program.command('restart-once <dir> <how>', { hidden: true }).action(async (dir: string, how) => {

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Compares speeds in one run: npm run bench -- sign|build|pay|receipts|restart [--json]; --help of each says more.
+# Compares speeds in one run: npm run bench, or one table: npm run bench -- sign|build|pay|receipts|restart [--json].
+# --help of each says more.
 # Only ratios of one run mean anything: machines differ, and so do moments of one machine.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -63,6 +63,12 @@ export const differenceAsk = z.strictObject({
   by: label,
 });
 
+export const giveUpAsk = z.strictObject({
+  quoteId: z.string().max(64),
+  why: z.string().min(1).max(200),
+  by: label,
+});
+
 export interface AdminService {
   status(): Promise<Answer>;
   books(): Promise<Answer>;
@@ -74,6 +80,7 @@ export interface AdminService {
   setMode(ask: z.infer<typeof modeAsk>): Promise<Answer>;
   bringCapital(ask: z.infer<typeof capitalAsk>): Promise<Answer>;
   bookDifference(ask: z.infer<typeof differenceAsk>): Promise<Answer>;
+  giveUp(ask: z.infer<typeof giveUpAsk>): Promise<Answer>;
   receipts(limit: number): Promise<Answer>;
   receipt(id: string): Promise<Answer>;
   reconcile(): Promise<Answer>;
@@ -123,6 +130,9 @@ export const adminRouter = t.router({
   bookDifference: call
     .input(differenceAsk)
     .mutation(async ({ ctx, input }) => wired(await ctx.service.bookDifference(input))),
+  giveUp: call
+    .input(giveUpAsk)
+    .mutation(async ({ ctx, input }) => wired(await ctx.service.giveUp(input))),
   receipts: call
     .input(listed)
     .query(async ({ ctx, input }) => wired(await ctx.service.receipts(input.limit))),

@@ -9,7 +9,9 @@ import { mintToken } from './auth/token.ts';
 import { decideCapital } from './capital-decision.ts';
 import { decideIssue, decideMode, decideRevoke } from './credential-decision.ts';
 import { decideDifference } from './difference-decision.ts';
+import { giveUpPayment } from './give-up.ts';
 import { accountRows } from './ledger/ledger.ts';
+import type { Payer } from './lightning.ts';
 import { finalAnswer, pay, quotePay } from './liquidity-service.ts';
 import { outboundMsat } from './node-watch.ts';
 import type { ApiRefusal, Caller } from './pool-api.ts';
@@ -20,6 +22,7 @@ import { receiptDocument } from './receipts/proof.ts';
 import { type ReconcileOptions, reconcileOnce } from './reconcile.ts';
 
 export interface AdminOptions extends PoolServiceOptions {
+  payer: Pick<Payer, 'estimate' | 'lookUp'>;
   reconcile: ReconcileOptions;
   places: { journal: string; listen: string; url: string };
 }
@@ -55,6 +58,11 @@ export function adminService(options: AdminOptions): AdminService {
       };
     },
     bookDifference: (ask) => differenceBooked(options, ask),
+    async giveUp(ask) {
+      await giveUpPayment(options, ask);
+      const text = `given up: what ${ask.quoteId} held is its agent's again`;
+      return { json: { ...ask, state: 'failed' }, text, exit: EXIT.done };
+    },
     async receipts(limit) {
       await engine.durable();
       const newest = [...engine.state().receipts].slice(-limit).toReversed();

@@ -1,4 +1,4 @@
-/** `weir operator freeze | unfreeze | wind-down | reopen | capital | difference`: what only a person decides. */
+/** `weir operator freeze | unfreeze | wind-down | reopen | capital | difference | give-up`: what only a person decides. */
 import { Command } from 'commander';
 import { printAnswer } from '../console/answer.ts';
 import { ending } from '../console/command-end.ts';
@@ -19,6 +19,7 @@ export function modeCommands(): Command[] {
     modeCommand('reopen', 'take and pay again after a wind-down'),
     capitalCommand(),
     differenceCommand(),
+    giveUpCommand(),
   ];
 }
 
@@ -72,6 +73,20 @@ function differenceCommand(): Command {
           flags,
           await ask(flags, (client) => client.bookDifference.mutate(asked)),
         );
+      }),
+    );
+}
+
+function giveUpCommand(): Command {
+  return shared(new Command('give-up').argument('<quote>'))
+    .description('end a payment that a lost node took with it; the pool must be frozen')
+    .requiredOption('--why <text>', 'what was seen: it goes into the books')
+    .requiredOption('--by <name>', 'whose decision it is')
+    .action((quoteId: string, flags: ModeFlags) =>
+      ending(flags, async () => {
+        const { why, by } = flags;
+        const asked = { quoteId, why, by };
+        return printAnswer(flags, await ask(flags, (client) => client.giveUp.mutate(asked)));
       }),
     );
 }

@@ -130,6 +130,21 @@ function isAnother({ opened }: PoolState, publicKey: string): boolean {
   return opened !== null && opened.nodeKey !== publicKey;
 }
 
+/** The node's clock and ours differ by less. */
+const CLOCKS_MS = 60 * 60_000;
+/** A part that timed out is off the chain this many blocks later, if not at once. */
+const LATE_BLOCKS = 144;
+
+/** From when on the hourly match looks: as far back as anything that failed in our books could still settle. Pure. */
+export function matchSince({ payments }: PoolState, height: number, nowMs: number): number {
+  let since = Math.max(0, nowMs - LOOK_BACK_MS);
+  for (const { state, maxTimeoutHeight, reservedAtMs } of payments.values()) {
+    const mayStill = state === 'failed' && maxTimeoutHeight + LATE_BLOCKS > height;
+    if (mayStill) since = Math.min(since, reservedAtMs - CLOCKS_MS);
+  }
+  return since;
+}
+
 /** Both, until the signal. The first match is made before anything is dispatched: `ready` waits for it. */
 export function reconciler(options: ReconcileOptions): {
   ready: Promise<Reconciled>;
@@ -170,7 +185,7 @@ export function reconciler(options: ReconcileOptions): {
     while (!signal.aborted) {
       await sleep(RECONCILE_MS, signal);
       if (signal.aborted) return;
-      const since = Math.max(0, now() - LOOK_BACK_MS);
+      const since = matchSince(engine.state(), watch.look()?.standing.height ?? 0, now());
       while (!signal.aborted && (await tried(options, since)) === null)
         await sleep(RETRY_MS, signal);
     }

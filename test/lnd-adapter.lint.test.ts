@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import {
   lintAccept,
+  lintOpen,
   lintPayment,
   lintRequest,
   type Message,
@@ -122,6 +123,34 @@ test.each([
   '/walletrpc.WalletKit/PublishTransaction',
 ])('%s is never called', (method) => {
   expect(lintRequest(method, {})).toEqual([`${method} is never called`]);
+});
+
+const OPEN_TERMS = {
+  peer: `02${'07'.repeat(32)}`,
+  capacitySat: 20_000n,
+  closeAddress: 'bcrt1q',
+  announced: 'private' as const,
+};
+const OPEN: Message = {
+  ...GOOD[METHOD.openChannel],
+  node_pubkey: Buffer.from(OPEN_TERMS.peer, 'hex'),
+  private: true,
+};
+
+test('an opening that says what was ordered is sent', () => {
+  expect(lintOpen(OPEN, OPEN_TERMS)).toEqual([]);
+});
+
+test.each<[string, Message, string]>([
+  ['LN-27', { close_address: 'bcrt1p' }, 'another close address'],
+  ['LN-27', { close_address: '' }, 'closes to an address of the node'],
+  ['LN-10', shim({ no_publish: false, pending_chan_id: ID }), 'lets the node publish'],
+  ['LN-8', { local_funding_amount: '20001' }, 'another amount'],
+  ['LN-25', { node_pubkey: Buffer.alloc(33, 3) }, 'another peer'],
+  ['LN-25', { node_pubkey: undefined }, 'another peer'],
+  ['LN-25', { private: false }, 'announced otherwise'],
+])('%s an opening that says otherwise than ordered, %o, is not sent', (_, change, why) => {
+  expect(lintOpen({ ...OPEN, ...change }, OPEN_TERMS).join()).toContain(why);
 });
 
 const TERMS = {

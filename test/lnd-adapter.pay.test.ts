@@ -256,6 +256,26 @@ test('LN-2 a part that settled settles it, whatever failure stands beside', asyn
   expect(await pay(order)).toMatchObject({ is: 'settled', preimage: order.preimage });
 });
 
+test('a node that takes its failure back is told of: it settled, by look-up and by list', async () => {
+  const order = orderOf();
+  scripted(
+    order,
+    (call) => call.send(failed(order.paymentHash, 'FAILURE_REASON_ERROR')),
+    (call) => call.send(done(order)),
+  );
+  hands
+    .lnd()
+    .on(METHOD.list, (call) => call.send({ payments: [done(order)], first_index_offset: '1' }));
+  const payer = openPayer(hands.connection(), hands.connection());
+  expect(await payer.pay(order)).toMatchObject({ is: 'failed' });
+  const settled = { is: 'settled', preimage: order.preimage, feeMsat: 3n };
+  expect(await payer.lookUp(order.paymentHash)).toMatchObject(settled);
+  const { value: page } = (await payer.payments(0)[Symbol.asyncIterator]().next()) as {
+    value: unknown;
+  };
+  expect(page).toMatchObject([{ paymentHash: order.paymentHash, outcome: settled }]);
+});
+
 test('the first terminal word counts, whatever follows it', async () => {
   const order = orderOf();
   scripted(order, (call) => {

@@ -5,7 +5,7 @@
 import type { EventEmitter } from 'node:events';
 import { cancelPendingChannel, deletePendingChannel, openChannels } from 'ln-service';
 import { z } from 'zod';
-import { Failure, invariant } from '../../../policies/failure.ts';
+import { BrokenInvariant, Failure, invariant } from '../../../policies/failure.ts';
 import { hex32 } from '../../../policies/intent.ts';
 import { type Sat, sat } from '../../../policies/units.ts';
 import type { ChannelManager, ChannelOrder, FundingAsked } from '../../lightning.ts';
@@ -13,7 +13,7 @@ import { failureOf, type NodeAnswer, readAnswer } from './answers.ts';
 import { type LndConnection, rawCall, shaped } from './connect.ts';
 import { asked, LONG_CALL_MS, within } from './deadline.ts';
 import { tapped } from './guard.ts';
-import type { Message } from './request-lint.ts';
+import { lintOpen, type Message } from './request-lint.ts';
 
 /** All peers of a batch answer within this, or none of its channels is opened. */
 const OPEN_MS = 60_000;
@@ -52,7 +52,7 @@ export async function opened(
   const asking: Asking = { pendingIds: [], refusals: [] };
   try {
     const call = openChannels({
-      lnd: tapped(lnd, { service: 'default', method: 'openChannel' }, listening(asking)),
+      lnd: tapped(lnd, { service: 'default', method: 'openChannel' }, listening(asking, orders)),
       // Otherwise LND publishes with the last of them, whether or not the others are safe.
       is_avoiding_broadcast: true,
       channels: orders.map((order) => ({
@@ -79,13 +79,13 @@ export async function opened(
   }
 }
 
-function listening(asking: Asking) {
+function listening(asking: Asking, orders: readonly ChannelOrder[]) {
   let peer = '';
   return {
     before(message: Message) {
       peer = Buffer.from(message['node_pubkey'] as Uint8Array).toString('hex');
       asking.pendingIds.push(Buffer.from(shim(message).pending_chan_id).toString('hex'));
-      return null;
+      return unlike(message, orders);
     },
     opened(stream: EventEmitter) {
       const to = peer;
@@ -94,6 +94,13 @@ function listening(asking: Asking) {
       });
     },
   };
+}
+
+/** Each message is one of the orders, word for word; what ln-service makes of them is not taken on trust. */
+function unlike(message: Message, orders: readonly ChannelOrder[]): BrokenInvariant | null {
+  const problems = orders.map((order) => lintOpen(message, order));
+  if (problems.some((each) => each.length === 0)) return null;
+  return new BrokenInvariant(`OpenChannel is no order of ours: ${problems[0]?.join(', ') ?? ''}`);
 }
 
 function shim(message: Message): { pending_chan_id: Uint8Array } {

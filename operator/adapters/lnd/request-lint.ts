@@ -131,6 +131,35 @@ function openChannel(message: Message): string[] {
   ];
 }
 
+/** What an order to open fixes of the message that is sent for it. */
+export interface OpenTerms {
+  /** Public key, 33 bytes hex. */
+  peer: string;
+  capacitySat: bigint;
+  closeAddress: string;
+  announced: 'public' | 'private';
+}
+
+/** Whether the message says what was ordered, beside what every message must. */
+export function lintOpen(message: Message, terms: OpenTerms): readonly string[] {
+  return [
+    ...openChannel(message),
+    ...unless(hexOf(message['node_pubkey']) === terms.peer, 'it opens to another peer'),
+    ...unless(
+      big(message['local_funding_amount']) === terms.capacitySat,
+      'another amount than ordered',
+    ),
+    ...unless(
+      message['close_address'] === terms.closeAddress,
+      'another close address than ordered',
+    ),
+    ...unless(
+      (message['private'] === true) === (terms.announced === 'private'),
+      'announced otherwise than ordered',
+    ),
+  ];
+}
+
 function fundingStep(message: Message): string[] {
   if (given(message['shim_cancel'])) return [];
   const verify = messageOf(message['psbt_verify']);
@@ -222,6 +251,10 @@ function isText(value: unknown): value is string {
 
 function isEmpty(value: unknown): boolean {
   return !given(value) || bytes(value) === 0;
+}
+
+function hexOf(value: unknown): string {
+  return value instanceof Uint8Array ? Buffer.from(value).toString('hex') : '';
 }
 
 function bytes(value: unknown): number {

@@ -1,0 +1,109 @@
+/** A payment that a lost node took with it is ended by a person, and by nobody else. */
+import { expect, test } from 'vitest';
+import { decideMode } from '../operator/credential-decision.ts';
+import { giveUpPayment } from '../operator/give-up.ts';
+import { LOST_AFTER_EXPIRY_MS } from '../operator/payment-driver.ts';
+import { matchSince } from '../operator/reconcile.ts';
+import { outsideInvoice } from './fake-node.ts';
+import { poolDesk, refusalOf } from './pool-desk.ts';
+import { agent } from './pool-scenario.ts';
+
+const desk = poolDesk();
+const ana = agent('ana');
+const CREDIT = 50_000_000n;
+const WORDS = { why: 'the disk is gone, its channels are closed', by: 'olga' };
+
+async function inFlight(): Promise<{ quoteId: string; hash: string }> {
+  await desk.credit(ana, CREDIT);
+  const quote = await desk.quoted(ana, outsideInvoice('gone', 1_000_000n));
+  desk.world.node.fates.set(quote.payment_hash, 'stays');
+  await desk.pay(ana, quote.quote_id);
+  return { quoteId: quote.quote_id, hash: quote.payment_hash };
+}
+
+async function freeze(): Promise<void> {
+  const wish = { verb: 'freeze', why: 'a disk is gone', by: 'olga' } as const;
+  await desk.pool.engine.act((state, nowMs) => decideMode(state, nowMs, wish));
+}
+
+function givesUp(quoteId: string): Promise<void> {
+  const { engine } = desk.pool;
+  const { payer } = desk.world.node;
+  return giveUpPayment({ engine, payer, now: desk.world.clock.now }, { quoteId, ...WORDS });
+}
+
+/** Longer than any invoice of `outsideInvoice` lives. */
+const LATER_MS = 24 * 60 * 60_000 + LOST_AFTER_EXPIRY_MS;
+
+test('gives what was held back to its agent, and says by whom it was given up', async () => {
+  const { quoteId, hash } = await inFlight();
+  await freeze();
+  desk.world.node.forget(hash);
+  desk.world.clock.nowMs += LATER_MS;
+  await givesUp(quoteId);
+  expect(await desk.balance(ana)).toBe(CREDIT);
+  expect(desk.pool.engine.state().payments.get(quoteId)).toMatchObject({
+    state: 'failed',
+    failure: { why: 'error', detail: `given up by olga: ${WORDS.why}` },
+  });
+  await expect(givesUp(quoteId)).rejects.toThrow(/failed already/);
+});
+
+test.each<[what: string, setUp: (hash: string) => Promise<void> | void, why: RegExp]>([
+  [
+    'of a pool that is not frozen',
+    (hash) => {
+      desk.world.node.forget(hash);
+      desk.world.clock.nowMs += LATER_MS;
+    },
+    /freeze the pool first/,
+  ],
+  [
+    'whose invoice may still be paid',
+    async (hash) => {
+      await freeze();
+      desk.world.node.forget(hash);
+    },
+    /may still be paid/,
+  ],
+  [
+    'that the node knows',
+    async () => {
+      await freeze();
+      desk.world.clock.nowMs += LATER_MS;
+    },
+    /the node knows it: in_flight/,
+  ],
+  [
+    'while the node does not answer',
+    async (hash) => {
+      await freeze();
+      desk.world.node.forget(hash);
+      desk.world.clock.nowMs += LATER_MS;
+      desk.world.node.away = true;
+    },
+    /unreachable/,
+  ],
+])('refuses to give up a payment %s', async (_what, setUp, why) => {
+  const { quoteId, hash } = await inFlight();
+  const before = await desk.balance(ana);
+  await setUp(hash);
+  await expect(givesUp(quoteId)).rejects.toThrow(why);
+  expect(desk.pool.engine.state().unresolved.has(quoteId)).toBe(true);
+  expect(await desk.balance(ana)).toBe(before);
+});
+
+test('the hourly match looks back as far as what failed could still settle, and a day where nothing could', async () => {
+  await desk.credit(ana, CREDIT);
+  const quote = await desk.quoted(ana, outsideInvoice('fails', 1_000_000n));
+  desk.world.node.fates.set(quote.payment_hash, 'fails');
+  await desk.pay(ana, quote.quote_id);
+  expect(await refusalOf(desk.pay(ana, quote.quote_id))).toBe('ok');
+  const state = desk.pool.engine.state();
+  const payment = state.payments.get(quote.quote_id);
+  if (payment === undefined) throw new Error('no payment');
+  const { reservedAtMs, maxTimeoutHeight } = payment;
+  const muchLater = reservedAtMs + 10 * 24 * 60 * 60_000;
+  expect(matchSince(state, maxTimeoutHeight, muchLater)).toBeLessThan(reservedAtMs);
+  expect(matchSince(state, maxTimeoutHeight + 144, muchLater)).toBeGreaterThan(reservedAtMs);
+});
