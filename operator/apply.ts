@@ -64,6 +64,9 @@ function applyEvent(state: PoolState, event: Exclude<PoolEvent, ChannelEvent>, f
         state.updatesSeen.set(outpoint, BigInt(count));
       }
       return;
+    case 'forwards-settled':
+      state.forwards = { ...event.cursor };
+      return;
     case 'mode-changed':
       return applyMode(state, event);
     case 'payments-unordered':

@@ -156,6 +156,8 @@ export interface Channel {
   /** Commitment updates so far: a node that shows fewer than before runs on an old database. */
   updates: bigint;
   pendingHashes: readonly string[];
+  /** HTLCs that come in and are not settled: their amounts are nobody's yet. */
+  incomingHtlcs: number;
 }
 
 export interface PendingChannel {
@@ -183,6 +185,18 @@ export interface ClosedChannel {
     | 'funding_cancelled'
     | 'abandoned';
 }
+
+/** A payment of others that went through us and settled. */
+export interface Forward {
+  /** What tells it from every other, the same in each answer. */
+  id: string;
+  /** By the node's clock. */
+  atMs: number;
+  feeMsat: Msat;
+}
+
+/** Forwards in one answer at most. */
+export const FORWARDS_PAGE = 1_000;
 
 /** What the node's own totals say, to the msat where it tells. */
 export interface NodeBalance {
@@ -258,6 +272,11 @@ export interface NodeReader extends InvoiceReader {
   pendingChannels(): Promise<readonly PendingChannel[]>;
   closedChannels(): Promise<readonly ClosedChannel[]>;
   balance(): Promise<NodeBalance>;
+  /**
+   * Forwards that settled since, from the second in which that is, oldest first and without the first `skip`: at most
+   * `FORWARDS_PAGE`. Their places may change where the node's clock went back, or it wrote one down late.
+   */
+  forwards(ask: { sinceMs: number; skip: number }): Promise<readonly Forward[]>;
 }
 
 /** Pays and looks up payments. Never throws for an outcome: what cannot be known is `unknown`. */

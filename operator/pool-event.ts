@@ -195,6 +195,17 @@ export const poolEvent = z.discriminatedUnion('kind', [
     why: shortText,
     by: label,
   }),
+  /** What forwards earned since the last such entry, and how far the node's list of them is read by it. */
+  z.strictObject({
+    kind: z.literal('forwards-settled'),
+    forwards: z.int().min(0),
+    feeMsat: msatAmount,
+    cursor: z.strictObject({
+      count: z.int().min(0),
+      newest: z.string().max(200).nullable(),
+      feeMsat: msatAmount,
+    }),
+  }),
   ...channelEvents,
 ]);
 export type PoolEvent = z.infer<typeof poolEvent>;

@@ -4,6 +4,7 @@
  */
 import type { Msat } from '../policies/units.ts';
 import { type Channels, emptyChannels } from './channels/channel-state.ts';
+import { type ForwardsCursor, NO_FORWARDS } from './forwards-decision.ts';
 import { emptyLedger, type Ledger } from './ledger/ledger.ts';
 import type { Credential } from './pool-api.ts';
 import type { PoolEventOf, Quote } from './pool-event.ts';
@@ -105,6 +106,7 @@ export interface PoolState {
   topupByKey: Map<string, string>;
   openTopups: Set<string>;
   settleIndex: number;
+  forwards: ForwardsCursor;
   usage: Map<string, Usage>;
   payeeUsage: Map<string, { inFlight: number; inFlightMsat: bigint }>;
   /** Receipt id to the entry that holds it. */
@@ -141,6 +143,7 @@ export function emptyPool(): PoolState {
     topupByKey: new Map(),
     openTopups: new Set(),
     settleIndex: 0,
+    forwards: { ...NO_FORWARDS },
     usage: new Map(),
     payeeUsage: new Map(),
     receipts: new Map(),

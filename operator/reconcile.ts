@@ -126,7 +126,7 @@ export function decideSeen(
 }
 
 /** What it pays is not in these books, and what they hold is not in it. */
-function isAnother({ opened }: PoolState, publicKey: string): boolean {
+export function isAnother({ opened }: Pick<PoolState, 'opened'>, publicKey: string): boolean {
   return opened !== null && opened.nodeKey !== publicKey;
 }
 

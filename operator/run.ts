@@ -19,6 +19,7 @@ import { crashPointOf } from './crash-at.ts';
 import { crashingJournal } from './crashing-journal.ts';
 import type { News } from './decision.ts';
 import { type Engine, openEngine } from './engine.ts';
+import { forwardsDriver } from './forwards-driver.ts';
 import { paymentEnds } from './liquidity-service.ts';
 import { type NodeWatch, nodeWatch } from './node-watch.ts';
 import type { OperatorPolicy } from './operator-policy.ts';
@@ -114,6 +115,7 @@ async function openPool(parts: Parts): Promise<{ close(): Promise<void> }> {
   const driver = paymentDriver({ engine, payer, receiver, policy, watch, ...timing });
   watchStuck({ engine, watch, policy });
   const topups = topupDriver({ engine, receiver, topupSecret: keys.topups, ...timing });
+  const forwards = forwardsDriver({ engine, reader, ...timing });
   const desk = receiptDesk(engine, keys.receipts, keys.receiptsPublic);
   const ends = paymentEnds(engine);
   const isMatched = (): boolean => matching.isMatched();
@@ -126,6 +128,7 @@ async function openPool(parts: Parts): Promise<{ close(): Promise<void> }> {
     keys,
     engine,
     lnd,
+    forwards,
     ...timing,
   });
   const places = { journal: path.join(dir, FILES.journal), listen: config.listen, url: config.url };
@@ -141,7 +144,7 @@ async function openPool(parts: Parts): Promise<{ close(): Promise<void> }> {
     async close() {
       await Promise.all(servings.map((each) => each()));
       await Promise.all([driver.stop(), topups.stop(), matching.stop(), channels.stop()]);
-      await watch.stop();
+      await Promise.all([forwards.stop(), watch.stop()]);
       lnd.close();
     },
   };

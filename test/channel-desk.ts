@@ -20,6 +20,8 @@ export const POLICY = CHANNEL_POLICY.replace(
   'hot: []',
   `hot: [{ name: lnd, descriptor: "${LND}", max_index_gap: 5, active_from: 0 }]`,
 );
+/** The node's own key. */
+export const OWN_KEY = `02${'e'.repeat(64)}`;
 export const lndAddress = (index: number): string =>
   addressOf(payeeScript(LND, index, NETWORKS.regtest), NETWORKS.regtest) ?? '';
 export const small = (n: number, change = {}) =>

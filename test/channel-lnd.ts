@@ -22,7 +22,7 @@ import type {
 } from '../operator/lightning.ts';
 import { Failure } from '../policies/failure.ts';
 import { msat, type Sat, sat } from '../policies/units.ts';
-import { lndAddress, type Pool } from './channel-desk.ts';
+import { lndAddress, OWN_KEY, type Pool } from './channel-desk.ts';
 import { closingTx, fundingTx } from './channel-txs.ts';
 import { TIP } from './spend-scenario.ts';
 
@@ -43,7 +43,7 @@ interface Held {
 
 export interface FakeLnd {
   manager: ChannelManager;
-  reader: NodeReader;
+  reader: Omit<NodeReader, 'forwards'>;
   moods: Map<string, PeerMood>;
   /** What the node was made to do, in order. */
   calls: string[];
@@ -156,6 +156,7 @@ export function fakeLnd(desk: Pool): FakeLnd {
       closeAddress: each.closeAddress,
       updates: 0n,
       pendingHashes: [],
+      incomingHtlcs: 0,
     };
   }
 
@@ -284,11 +285,11 @@ export function fakeLnd(desk: Pool): FakeLnd {
     addWatchtower: (key) => answer(() => void lnd.calls.push(`tower ${key}`)),
   };
 
-  const reader: NodeReader = {
+  const reader: FakeLnd['reader'] = {
     readInvoice: () => ({ field: 'invoice', rule: 'none here' }),
     standing: () =>
       answer(() => ({
-        publicKey: '',
+        publicKey: OWN_KEY,
         alias: 'fake',
         version: '',
         network: 'regtest' as const,

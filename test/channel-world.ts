@@ -23,8 +23,10 @@ import { inboundRules } from '../operator/channels/inbound.ts';
 import { treasuryFollower } from '../operator/channels/treasury-log.ts';
 import type { CrashMoment } from '../operator/crash-at.ts';
 import type { News } from '../operator/decision.ts';
+import { forwardsReader } from '../operator/forwards-driver.ts';
 import { railTotals } from '../operator/ledger/rail-rows.ts';
 import { capitalBrought } from '../operator/ledger/rows.ts';
+import type { Forward, NodeReader } from '../operator/lightning.ts';
 import type { OperatorPolicy } from '../operator/operator-policy.ts';
 import { bodyOf, factOf } from '../operator/pool-entry.ts';
 import type { PoolEvent } from '../operator/pool-event.ts';
@@ -34,7 +36,7 @@ import { Failure } from '../policies/failure.ts';
 import { signStatement } from '../policies/statement.ts';
 import { type FeeRate, msat, sat } from '../policies/units.ts';
 import { ALPHA, BETA } from './channel-cases.ts';
-import { POLICY, type Pool, poolDesk } from './channel-desk.ts';
+import { OWN_KEY, POLICY, type Pool, poolDesk } from './channel-desk.ts';
 import { type FakeLnd, fakeLnd } from './channel-lnd.ts';
 import { TEST_POLICY } from './pool-scenario.ts';
 import { TIP } from './spend-scenario.ts';
@@ -54,6 +56,8 @@ export interface ChannelWorld {
   lnd: FakeLnd;
   chain: ChainPort;
   clock: { now: number };
+  /** What went through the node, oldest first. */
+  forwards: Forward[];
   state(): PoolState;
   events(): readonly PoolEvent[];
   service(): ChannelService;
@@ -81,6 +85,7 @@ export async function channelWorld(
   const lnd = fakeLnd(desk);
   for (const peer of [ALPHA, BETA]) lnd.moods.set(peer, 'signs');
   const clock = { now: 1_800_000_000_000 };
+  const forwards: Forward[] = [];
   const bodies: string[] = [];
   const policy: OperatorPolicy = { ...TEST_POLICY, ...more };
   let crash: { at: string; left: number } | null = null;
@@ -117,6 +122,10 @@ export async function channelWorld(
   const chain = chainOf(desk);
 
   function partsOf(): ChannelParts {
+    const reader: NodeReader = {
+      ...lnd.reader,
+      forwards: async ({ skip }) => forwards.slice(skip),
+    };
     const coordinator: ChannelParts['coordinator'] = new Proxy(desk.pool, {
       // The desk's service is another one after its own restart.
       get: (_, name) => Reflect.get(desk.pool, name) as unknown,
@@ -129,7 +138,8 @@ export async function channelWorld(
     return {
       engine,
       manager: lnd.manager,
-      reader: lnd.reader,
+      reader,
+      forwards: { catchUp: forwardsReader({ engine, reader }) },
       coordinator,
       treasury: treasuryFollower(coordinator, trust),
       chain,
@@ -178,7 +188,7 @@ export async function channelWorld(
         poolId: policy.poolId,
         network: 'regtest',
         receiptKey: keyOf('receipts'),
-        nodeKey: ALPHA,
+        nodeKey: OWN_KEY,
       },
       entry: null,
       receipt: null,
@@ -201,6 +211,7 @@ export async function channelWorld(
     lnd,
     chain,
     clock,
+    forwards,
     policy,
     state: () => state,
     events: () => bodies.map((body, at) => factAt(at + 1, body).event),

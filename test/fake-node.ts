@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import type {
   Channel,
+  Forward,
   Invoice,
   InvoiceRefused,
   InvoiceStanding,
@@ -15,6 +16,7 @@ import type {
   ReceivedPayment,
   RouteEstimate,
 } from '../operator/lightning.ts';
+import { FORWARDS_PAGE } from '../operator/lightning.ts';
 import { Failure } from '../policies/failure.ts';
 import { msat, sat } from '../policies/units.ts';
 
@@ -67,6 +69,8 @@ export interface FakeNode {
   /** HTLCs that settled, by hash: more than one is money paid twice. */
   settledHtlcs: Map<string, number>;
   invoices: Map<string, NodeInvoice>;
+  /** Payments of others that went through, oldest first. */
+  forwards: Forward[];
   outboundMsat: bigint;
   /** While true nothing is answered. */
   away: boolean;
@@ -82,6 +86,7 @@ export interface FakeNode {
     standing(): Promise<NodeStanding>;
     channels(): Promise<readonly Channel[]>;
     lostChannels(): Promise<readonly string[]>;
+    forwards(ask: { sinceMs: number; skip: number }): Promise<readonly Forward[]>;
   };
   payer: {
     pay(order: PayOrder): Promise<PayOutcome>;
@@ -112,6 +117,7 @@ export function fakeNode(now: () => number): FakeNode {
     payments: new Map(),
     settledHtlcs: new Map(),
     invoices: new Map(),
+    forwards: [],
     outboundMsat: 1_000_000_000n,
     away: false,
     resolve(paymentHash, fate) {
@@ -148,6 +154,12 @@ export function fakeNode(now: () => number): FakeNode {
       standing: async () => standingOf(node, now()),
       channels: async () => channelsOf(node),
       lostChannels: async () => [],
+      async forwards({ sinceMs, skip }) {
+        if (node.away) throw new Failure('LND_UNREACHABLE', 'away');
+        const second = Math.floor(sinceMs / 1_000) * 1_000;
+        const since = node.forwards.filter(({ atMs }) => atMs >= second);
+        return since.slice(skip, skip + FORWARDS_PAGE);
+      },
     },
     payer: {
       async pay(order) {
@@ -327,6 +339,7 @@ function channelsOf(node: FakeNode): Channel[] {
       pendingHashes: [...node.payments]
         .filter(([, { state }]) => state === 'in_flight')
         .map(([hash]) => hash),
+      incomingHtlcs: 0,
     },
   ];
 }

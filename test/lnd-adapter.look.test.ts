@@ -270,6 +270,7 @@ test('calls that hang end with their deadline, leave nothing open, and nobody he
     METHOD.info,
     METHOD.channels,
     METHOD.list,
+    METHOD.forwards,
     METHOD.lookupInvoice,
     METHOD.verifyBackup,
     METHOD.funding,
@@ -282,6 +283,7 @@ test('calls that hang end with their deadline, leave nothing open, and nobody he
       reader.standing(),
       reader.channels(),
       payer().payments(0)[Symbol.asyncIterator]().next(),
+      reader.forwards({ sinceMs: 0, skip: 0 }),
       openReceiver(connection).invoice(hash),
       manager.verifyBackup({ multiHex: '00', outpoints: [] }),
       manager.cancelPending('11'.repeat(32)),
@@ -295,6 +297,7 @@ test('calls that hang end with their deadline, leave nothing open, and nobody he
     const said = ends.map((end) => (end.status === 'rejected' ? end.reason : end.value));
     const unreachable = expect.objectContaining({ code: 'LND_UNREACHABLE' });
     expect(said).toEqual([
+      unreachable,
       unreachable,
       unreachable,
       unreachable,

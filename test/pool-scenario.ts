@@ -9,6 +9,7 @@ import { decideCapital } from '../operator/capital-decision.ts';
 import { type CrashPoint, NO_CRASH } from '../operator/crash-at.ts';
 import { crashingJournal } from '../operator/crashing-journal.ts';
 import { type Engine, openEngine } from '../operator/engine.ts';
+import { type ForwardsDriver, forwardsDriver } from '../operator/forwards-driver.ts';
 import { paymentEnds } from '../operator/liquidity-service.ts';
 import { nodeWatch } from '../operator/node-watch.ts';
 import type { AgentRules, OperatorPolicy } from '../operator/operator-policy.ts';
@@ -93,6 +94,7 @@ export interface TestPool {
   api: PoolApi;
   engine: Engine;
   topups: TopupDriver;
+  forwards: ForwardsDriver;
   policy: OperatorPolicy;
   /** As a power cut: nothing is finished, nothing is written. */
   crash(): Promise<void>;
@@ -164,6 +166,8 @@ async function openPool(
   });
   const driver = paymentDriver({ engine, payer, receiver, policy, watch, ...timing });
   const topups = topupDriver({ engine, receiver, topupSecret: SECRET, ...timing });
+  // It reads once by itself; then when a test says so.
+  const forwards = forwardsDriver({ engine, reader, sleep: foreverUnlessStopped, onFatal });
   const desk = receiptDesk(engine, SECRET, RECEIPT_KEY);
   const ends = paymentEnds(engine);
   const isMatched = (): boolean => matching.isMatched();
@@ -190,12 +194,14 @@ async function openPool(
     );
   }
   const stopAll = async (): Promise<void> => {
-    await Promise.all([driver.stop(), topups.stop(), matching.stop(), watch.stop()]);
+    await Promise.all([driver.stop(), topups.stop(), matching.stop(), forwards.stop()]);
+    await watch.stop();
   };
   return {
     api,
     engine,
     topups,
+    forwards,
     policy,
     fatal: () => fatal,
     async crash() {

@@ -79,6 +79,7 @@ export const METHOD = {
   close: '/lnrpc.Lightning/CloseChannel',
   acceptor: '/lnrpc.Lightning/ChannelAcceptor',
   channels: '/lnrpc.Lightning/ListChannels',
+  forwards: '/lnrpc.Lightning/ForwardingHistory',
   pending: '/lnrpc.Lightning/PendingChannels',
   verifyBackup: '/lnrpc.Lightning/VerifyChanBackup',
 } as const;

@@ -27,6 +27,8 @@ export interface ChannelParts {
   engine: { act<T>(decide: Decide<T>): Promise<T>; state(): PoolState };
   manager: ChannelManager;
   reader: NodeReader;
+  /** Has all forwards booked that the node lists by now: what they earned is no part of a close. */
+  forwards: { catchUp(): Promise<void> };
   coordinator: PoolService;
   treasury: TreasuryFollower;
   chain: ChainPort;

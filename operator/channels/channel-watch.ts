@@ -175,14 +175,25 @@ async function nodeLists({ reader }: ChannelParts): Promise<NodeLists> {
 
 /** Ours in the open channels, where one goes: what the books have more went with it. */
 async function lightningIfNeeded(
-  { engine, reader }: ChannelParts,
-  { channels, pending, closed }: NodeLists,
+  { engine, reader, forwards }: ChannelParts,
+  { pending, closed }: NodeLists,
 ): Promise<ChannelLook['lightning']> {
+  if (leavingUnbooked(engine.state().channels, { pending, closed }).length === 0) return null;
+  await forwards.catchUp();
   const { channels: books, seq } = engine.state();
-  if (leavingUnbooked(books, { pending, closed }).length === 0) return null;
+  // In this order: a forward that settled on its way out is in the list before its balance moves, and shows as an
+  // HTLC until it has come in.
+  const channels = await reader.channels();
   const balance = await reader.balance();
+  await forwards.catchUp();
+  if (isComingIn(channels)) return null;
   const there = physicalRails({ books, balance, channels, pending, coldSat: null });
   return { msat: there.lightningMsat, seq };
+}
+
+/** Ours before it arrives: it may be booked and in no balance. */
+function isComingIn(channels: readonly Channel[]): boolean {
+  return channels.some(({ incomingHtlcs }) => incomingHtlcs > 0);
 }
 
 function isKnown({ channels }: PoolState, outpoint: string, lists: NodeLists): boolean {
@@ -206,25 +217,28 @@ async function strays({ engine }: ChannelParts, lists: NodeLists): Promise<void>
   }
 }
 
-async function bookRemainder(parts: ChannelParts): Promise<void> {
-  const { engine, reader } = parts;
+async function bookRemainder({ engine, reader, forwards }: ChannelParts): Promise<void> {
   if (engine.state().channels.closedSinceRemainder === 0) return;
   const before = engine.state().seq;
-  const [balance, channels, pending] = await Promise.all([
-    reader.balance(),
-    reader.channels(),
-    reader.pendingChannels(),
-  ]);
-  await engine.act((state) => {
+  const [channels, pending] = await Promise.all([reader.channels(), reader.pendingChannels()]);
+  const balance = await reader.balance();
+  const remainderIn = (state: PoolState): bigint | null => {
     const { channels: books, ledger, unresolved } = state;
     const there = physicalRails({ books, balance, channels, pending, coldSat: null });
-    const amount = remainderMsat({
+    const isStill = balance.unsettledMsat === 0n && !isComingIn(channels);
+    return remainderMsat({
       differenceMsat: railTotals(ledger).lightningMsat - there.lightningMsat,
       closes: books.closedSinceRemainder,
       // Something that happened while we looked could be the whole difference.
-      quiet: state.seq === before && unresolved.size === 0 && balance.unsettledMsat === 0n,
+      quiet: state.seq === before && unresolved.size === 0 && isStill,
     });
-    const isCovered = amount !== null && available(ledger, 'LLP:asset:ln.local') >= amount;
+  };
+  if (remainderIn(engine.state()) === null) return;
+  // A forward that nobody had read: then this was an entry ago, and the next round looks again.
+  await forwards.catchUp();
+  await engine.act((state) => {
+    const amount = remainderIn(state);
+    const isCovered = amount !== null && available(state.ledger, 'LLP:asset:ln.local') >= amount;
     if (!isCovered) return { news: [], answer: null };
     const event = { kind: 'channel-remainder' as const, amountMsat: msat(amount) };
     return { news: [{ event, entry: remainderEntry(msat(amount)), receipt: null }], answer: null };

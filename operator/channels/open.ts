@@ -35,6 +35,7 @@ export interface DeskOptions {
   keys: Pick<PoolKeys, 'word' | 'wordPublic'>;
   engine: Engine;
   lnd: { reader: NodeReader; manager: ChannelManager };
+  forwards: ChannelParts['forwards'];
   now: () => number;
   sleep: (ms: number, signal: AbortSignal) => Promise<void>;
   crashPoint: CrashPoint;
@@ -74,7 +75,7 @@ export async function openChannelDesk(options: DeskOptions): Promise<ChannelDesk
 }
 
 async function partsOf(
-  { dir, config, policy, keys, engine, lnd, now, crashPoint }: DeskOptions,
+  { dir, config, policy, keys, engine, lnd, forwards, now, crashPoint }: DeskOptions,
   treasury: NonNullable<OperatorConfig['treasury']>,
   bitcoind: NonNullable<OperatorConfig['bitcoind']>,
 ): Promise<ChannelParts> {
@@ -85,6 +86,7 @@ async function partsOf(
     engine,
     manager: lnd.manager,
     reader: lnd.reader,
+    forwards,
     coordinator,
     treasury: treasuryFollower(coordinator, trust),
     chain: await bitcoindChain(await addressOf(dir, bitcoind), NETWORKS[network].genesisHash),

@@ -12,6 +12,7 @@ import { lintAccept, lintRequest, type Message } from './request-lint.ts';
 const LONG: ReadonlySet<string> = new Set([
   '/lnrpc.Lightning/ConnectPeer',
   '/lnrpc.Lightning/ListPayments',
+  '/lnrpc.Lightning/ForwardingHistory',
   '/lnrpc.Lightning/FundingStateStep',
   '/lnrpc.Lightning/VerifyChanBackup',
 ]);

@@ -20,6 +20,7 @@ export const ROLE_METHODS = {
     'ClosedChannels',
     'ChannelBalance',
     'WalletBalance',
+    'ForwardingHistory',
   ),
   quoter: lightning('QueryRoutes'),
   payer: [

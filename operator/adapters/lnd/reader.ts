@@ -15,6 +15,7 @@ import { msat, msatOfSat, sat } from '../../../policies/units.ts';
 import type { Channel, ClosedChannel, NodeReader, PendingChannel } from '../../lightning.ts';
 import { type LndConnection, rawCall, shaped } from './connect.ts';
 import { asked } from './deadline.ts';
+import { forwardsOf } from './forwards.ts';
 import { readInvoice } from './invoice.ts';
 
 const tokens = z
@@ -133,6 +134,7 @@ export function openReader({ lnd }: LndConnection): NodeReader {
       return shaped('ClosedChannels', z.array(closed), said.channels).map(closedOf);
     },
     balance: () => balanceOf(lnd),
+    forwards: (ask) => forwardsOf(lnd, ask),
   };
 }
 
@@ -174,6 +176,7 @@ function channelOf(read: z.infer<typeof channel>): Channel {
     closeAddress: read.cooperative_close_address ?? null,
     updates: BigInt(read.past_states),
     pendingHashes: out.map(({ id }) => id),
+    incomingHtlcs: read.pending_payments.length - out.length,
   };
 }
 

@@ -3,7 +3,7 @@
  * adds a field is caught here, and a method that is not listed is never called. Pure.
  */
 
-import { ROUTE_FEE_MSAT_MAX } from '../../lightning.ts';
+import { FORWARDS_PAGE, ROUTE_FEE_MSAT_MAX } from '../../lightning.ts';
 
 /** Blocks a payment may be locked for at most: LND's own limit (routing, max-cltv-expiry), two weeks. */
 export const CLTV_LIMIT_MAX = 2_016;
@@ -43,6 +43,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   '/walletrpc.WalletKit/ListAccounts': anything,
   '/routerrpc.Router/SendPaymentV2': sendPayment,
   '/lnrpc.Lightning/QueryRoutes': queryRoutes,
+  '/lnrpc.Lightning/ForwardingHistory': forwardingHistory,
   '/lnrpc.Lightning/OpenChannel': openChannel,
   '/lnrpc.Lightning/FundingStateStep': fundingStep,
   '/lnrpc.Lightning/CloseChannel': closeChannel,
@@ -115,6 +116,15 @@ function queryRoutes(message: Message): string[] {
   return [
     ...unless(feeLimited(limit['fixed_msat']), 'asks for routes without a fee cap'),
     ...unless(big(message['outgoing_chan_id']) === 0n, 'constrains by the singular field'),
+  ];
+}
+
+function forwardingHistory(message: Message): string[] {
+  const events = int(message['num_max_events']);
+  return [
+    ...unless(events >= 1 && events <= FORWARDS_PAGE, 'does not bound its answer'),
+    // Left out it is the node's now, and a clock that goes back would hide what was shown before.
+    ...unless(big(message['end_time']) > 0n, 'ends at the clock of the node'),
   ];
 }
 
