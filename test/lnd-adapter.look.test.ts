@@ -11,6 +11,7 @@ import { madeInvoice } from './bolt11.ts';
 import { CREATED_MS, HEIGHT, NODE_KEY, pair, part, payment } from './lnd-messages.ts';
 import { arrived, scriptedHands } from './scripted-hands.ts';
 import { METHOD, type Script } from './scripted-lnd.ts';
+import { channel } from './scripted-node.ts';
 
 const hands = scriptedHands();
 const NOT_FOUND = 5;
@@ -240,6 +241,27 @@ test('the standing of a node has its key, its network and its height', async () 
     syncedToChain: true,
     latestBlockAtMs: 1_700_000_000_000,
   });
+});
+
+function htlc(incoming: boolean, fill: number): object {
+  const hash_lock = Buffer.alloc(32, fill);
+  return { incoming, amount: '0', hash_lock, expiration_height: HEIGHT + 40 };
+}
+
+test('a channel shows HTLCs of either direction, however small', async () => {
+  hands.lnd().on(METHOD.channels, (call) =>
+    call.send({
+      channels: [
+        { ...channel(), pending_htlcs: [htlc(true, 1), htlc(false, 2), htlc(true, 3)] },
+        channel(),
+      ],
+    }),
+  );
+  const found = await openReader(hands.connection()).channels();
+  expect(found.map(({ incomingHtlcs, pendingHashes }) => [incomingHtlcs, pendingHashes])).toEqual([
+    [2, ['02'.repeat(32)]],
+    [0, []],
+  ]);
 });
 
 function waiting(channel_point: string, chan_status_flags: string) {

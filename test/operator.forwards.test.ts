@@ -256,16 +256,16 @@ function countOf(world: ChannelWorld, kind: PoolEvent['kind']): number {
   return world.events().filter((event) => event.kind === kind).length;
 }
 
-describe('forwards that nobody has read beside a channel that closes', () => {
-  test.each(['while the pool runs', 'while it is stopped'] as const)(
-    'are booked before it %s: books and node agree to the msat',
+describe('forwards that nobody has read', () => {
+  test.each(['while the pool runs', 'at its start'] as const)(
+    'are booked before a close that is seen %s: books and node agree to the msat',
     async (when) => {
       const { world, first, inbound } = await threeChannels([0n, 0n]);
       world.lnd.spend(first, 70_000_400n);
       world.lnd.spend(inbound, -70_001_650n);
       world.forwards.push({ id: 'one', atMs: world.clock.now, feeMsat: msat(1_250n) });
       await world.lnd.closesByItself(first, 'cooperative');
-      if (when === 'while it is stopped') {
+      if (when === 'at its start') {
         await world.mine(4);
         world.restart();
       }
@@ -278,6 +278,15 @@ describe('forwards that nobody has read beside a channel that closes', () => {
       await world.close();
     },
   );
+
+  test('are in no difference that a person is shown, and could book', async () => {
+    const { world, inbound } = await threeChannels([0n, 0n]);
+    world.lnd.spend(inbound, -5_000n);
+    world.forwards.push({ id: 'one', atMs: world.clock.now, feeMsat: msat(5_000n) });
+    const { json } = await world.service().list();
+    expect(json).toMatchObject({ differences: { lightningMsat: 0n } });
+    await world.close();
+  });
 
   test('are booked before what closes left below a satoshi, which they would hide in part', async () => {
     const { world, first, second, inbound } = await threeChannels([1_300n, 250n]);

@@ -153,7 +153,7 @@ function scriptRoutes(lnd: ScriptedLnd, payees: ReadonlyMap<string, Known>): voi
 }
 
 /** The one channel there is, as ListChannels has it. */
-function channel(): object {
+export function channel(): object {
   const constraints = {
     csv_delay: 144,
     chan_reserve_sat: '10000',

@@ -215,7 +215,9 @@ function refusedAnswer(
 }
 
 async function listOf({ parts, watch }: ChannelServiceOptions): Promise<ChannelAnswer> {
-  const { engine, reader, coordinator } = parts;
+  const { engine, reader, coordinator, forwards } = parts;
+  // A person who reads a difference may book it: what forwards earned must not be in it.
+  await unlessAway(forwards.catchUp());
   const state = engine.state();
   const { channels: books, ledger } = state;
   const asked = Promise.all([reader.balance(), reader.channels(), reader.pendingChannels()]);
