@@ -16,9 +16,9 @@ const HASH = 'ab'.repeat(32);
 
 test.each([
   [
-    'nothing but what every no has',
+    'nothing but what every no has, and the receipt that the surface makes of it',
     refuse('hash_paid', 'this invoice is paid'),
-    '{"error":{"code":"conflict","message":"this invoice is paid","reason_code":"hash_paid","retryable":false}}',
+    '{"error":{"code":"conflict","message":"this invoice is paid","reason_code":"hash_paid","retryable":false,"receipt_id":"lprr_1"}}',
     null,
   ],
   [

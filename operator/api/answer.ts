@@ -103,8 +103,9 @@ export async function answerTrpc(context: Context<Env>, options: AnswerOptions):
 const NOTHING: JsonRead = { is: 'ok', value: undefined };
 
 function contextOf(admitted: Admitted, read: JsonRead, { api, fault }: AnswerOptions) {
-  const { caller, refusal } = admitted;
-  return { api, caller, refusal, unreadable: read.is === 'ok' ? null : read.refusal, fault };
+  const { caller, refusal, denied } = admitted;
+  const unreadable = read.is === 'ok' ? null : read.refusal;
+  return { api, caller, refusal, denied, unreadable, fault };
 }
 
 /** Parameters of path and query in one object; undefined when there are none. */

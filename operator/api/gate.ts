@@ -1,6 +1,7 @@
 /**
  * What a request passes before any procedure: its size, who sends it, how often. Gives the caller, or the refusal
- * that is the answer; refusals of this kind are counted, never put on record.
+ * that is the answer; refusals of this kind are counted, never put on record. `denied` is: its caller is known and
+ * within the rate.
  */
 import { type Authenticator, openAuthenticator } from '../auth/authenticate.ts';
 import { openRateLimit } from '../auth/rate-limit.ts';
@@ -23,6 +24,8 @@ export interface Admitted {
   body: string;
   caller: Caller | null;
   refusal: ApiRefusal | null;
+  /** What the caller's credential does not give it: the answer, and put on record. */
+  denied: ApiRefusal | null;
 }
 
 export interface Gate {
@@ -42,7 +45,7 @@ export function openGate(options: GateOptions): Gate {
   /** A turn of the remote address; when there is none left, that is the answer. */
   function counted(remote: string, refusal: ApiRefusal | null): Omit<Admitted, 'body'> {
     const wait = perRemote.take(remote, PUBLIC_PER_MINUTE, options.now());
-    return { caller: null, refusal: wait === 0 ? refusal : tooMany(wait) };
+    return { caller: null, refusal: wait === 0 ? refusal : tooMany(wait), denied: null };
   }
 
   function who(request: Request, body: string, remote: string): Omit<Admitted, 'body'> {
@@ -50,14 +53,15 @@ export function openGate(options: GateOptions): Gate {
     // A token costs one hash to look up; a signature costs more, so it waits for its address's turn.
     if (authorization !== null && !/^bearer /i.test(authorization)) {
       const wait = perRemote.wait(remote, PUBLIC_PER_MINUTE, options.now());
-      if (wait > 0) return { caller: null, refusal: tooMany(wait) };
+      if (wait > 0) return { caller: null, refusal: tooMany(wait), denied: null };
     }
     const found = identify(authenticator, options, { request, body, authorization });
     if (found.is === 'nobody') return counted(remote, null);
     if (found.is === 'refused') return counted(remote, found.refusal);
     const { ratePerMinute } = rulesOf(options.policy(), found.caller.agentId);
     const wait = perAgent.take(found.caller.agentId, ratePerMinute, options.now());
-    return { caller: found.caller, refusal: wait === 0 ? null : tooMany(wait) };
+    const denied = found.is === 'denied' ? found.refusal : null;
+    return { caller: found.caller, refusal: wait === 0 ? null : tooMany(wait), denied };
   }
 
   return {

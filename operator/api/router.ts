@@ -45,6 +45,8 @@ export interface PoolContext {
   api: PoolApi;
   caller: Caller | null;
   refusal: ApiRefusal | null;
+  /** What the caller's credential does not give it, whatever is called: the answer, and put on record. */
+  denied: ApiRefusal | null;
   /** What is wrong with the text of the body: the answer to a caller who may call, and put on record for him. */
   unreadable: ApiRefusal | null;
   /** Hears what no caller does: the cause of an `internal`. */
@@ -68,10 +70,10 @@ const t = initTRPC
 const base = t.procedure.use(async ({ ctx, meta, path, next, getRawInput }) => {
   if (ctx.refusal !== null) throw refusalError(ctx.refusal);
   const { caller } = ctx;
-  const denied = denial(caller, meta) ?? ctx.unreadable;
+  const denied = ctx.denied ?? denial(caller, meta) ?? ctx.unreadable;
   const record = async (refusal: ApiRefusal): Promise<TRPCError> =>
     refusalError(
-      caller === null
+      caller === null || isOnRecord(refusal)
         ? refusal
         : await ctx.api.recordRefusal({
             caller,
@@ -84,12 +86,17 @@ const base = t.procedure.use(async ({ ctx, meta, path, next, getRawInput }) => {
   const result = await next();
   if (result.ok) return result;
   const { cause, code } = result.error;
-  if (cause instanceof RefusalError) throw result.error;
+  if (cause instanceof RefusalError) throw await record(cause.refusal);
   // A schema of ours that fails inside a procedure is a fault; tRPC marks the input's own so.
   if (code === 'BAD_REQUEST' && cause instanceof ZodError) throw await record(inputRefusal(cause));
   ctx.fault(cause ?? result.error);
   throw refusalError(faultRefusal());
 });
+
+/** Has its receipt, or is no refusal: a payment in flight has an end that nobody knows yet. */
+function isOnRecord({ receiptId, reasonCode }: ApiRefusal): boolean {
+  return receiptId !== null || reasonCode === 'payment_in_flight';
+}
 
 /** Why this caller may not call, or null. */
 function denial(caller: Caller | null, meta: ProcedureMeta | undefined): ApiRefusal | null {

@@ -24,6 +24,8 @@ export interface RequestParts extends SignedParts {
 
 export type Authenticated =
   | { is: 'caller'; caller: Caller }
+  /** The credential holds and was refused what it asked for: `caller` is its first agent. */
+  | { is: 'denied'; caller: Caller; refusal: ApiRefusal }
   | { is: 'nobody' }
   | { is: 'refused'; refusal: ApiRefusal };
 
@@ -95,15 +97,15 @@ function callerOf(
   if (credential.expiresAtMs <= nowMs) {
     return refused(unauthenticated('this credential has run out'));
   }
-  const agentId = agent ?? credential.agents[0];
-  if (agentId === undefined || !credential.agents.includes(agentId)) {
-    return refused(refuse('agent_not_allowed', 'this credential does not act for that agent'));
-  }
-  const { id, role, actions, perPaymentMsat, perDayMsat } = credential;
-  return {
-    is: 'caller',
-    caller: { credentialId: id, agentId, role, actions, perPaymentMsat, perDayMsat },
-  };
+  const { id, role, agents, actions, perPaymentMsat, perDayMsat } = credential;
+  const [first] = agents;
+  const notAllowed = refuse('agent_not_allowed', 'this credential does not act for that agent');
+  if (first === undefined) return refused(notAllowed);
+  const caller = { credentialId: id, role, actions, perPaymentMsat, perDayMsat };
+  if (agent === null) return { is: 'caller', caller: { ...caller, agentId: first } };
+  return agents.includes(agent)
+    ? { is: 'caller', caller: { ...caller, agentId: agent } }
+    : { is: 'denied', caller: { ...caller, agentId: first }, refusal: notAllowed };
 }
 
 function refused(refusal: ApiRefusal): Authenticated {
