@@ -13,24 +13,23 @@ import { giveUpPayment } from './give-up.ts';
 import { accountRows } from './ledger/ledger.ts';
 import type { Payer } from './lightning.ts';
 import { finalAnswer, pay, quotePay } from './liquidity-service.ts';
-import { outboundMsat } from './node-watch.ts';
 import type { ApiRefusal, Caller } from './pool-api.ts';
 import type { PoolServiceOptions } from './pool-service.ts';
 import type { Payment } from './pool-state.ts';
 import { wired as onWire, quotePayRequest } from './protocol.ts';
 import { receiptDocument } from './receipts/proof.ts';
 import { type ReconcileOptions, reconcileOnce } from './reconcile.ts';
+import { type StatusParts, statusAnswer } from './status-answer.ts';
 
-export interface AdminOptions extends PoolServiceOptions {
+export interface AdminOptions extends PoolServiceOptions, Pick<StatusParts, 'places' | 'refusals'> {
   payer: Pick<Payer, 'estimate' | 'lookUp'>;
   reconcile: ReconcileOptions;
-  places: { journal: string; listen: string; url: string };
 }
 
 export function adminService(options: AdminOptions): AdminService {
   const { engine, desk } = options;
   return {
-    status: async () => statusAnswer(options),
+    status: () => statusAnswer(options),
     books: () => booksAnswer(options),
     credentials: async () => credentialsAnswer(options),
     issue: (ask) => issued(options, ask),
@@ -124,53 +123,6 @@ function credentialsAnswer({ engine }: AdminOptions): Answer {
     ),
     exit: EXIT.done,
   };
-}
-
-async function statusAnswer({
-  engine,
-  watch,
-  places,
-  desk,
-  policy,
-}: AdminOptions): Promise<Answer> {
-  await engine.durable();
-  const state = engine.state();
-  const look = watch.look();
-  const { channels } = look ?? { channels: [] };
-  const json = {
-    poolId: state.opened?.poolId ?? null,
-    network: policy.network,
-    mode: state.mode,
-    modeWhy: state.modeWhy,
-    entries: state.seq,
-    unresolvedPayments: state.unresolved.size,
-    openTopups: state.openTopups.size,
-    receiptKey: desk.publicKey,
-    node:
-      look === null
-        ? null
-        : {
-            publicKey: look.standing.publicKey,
-            height: look.standing.height,
-            syncedToChain: look.standing.syncedToChain,
-            channels: channels.length,
-            active: channels.filter(({ usable }) => usable === 'active').length,
-            outboundMsat: outboundMsat(channels),
-          },
-    policySha256: policy.hash,
-    places,
-  };
-  const node = json.node;
-  const text = [
-    `pool ${json.poolId} on ${json.network}: ${json.mode}${json.modeWhy === '' ? '' : ` (${json.modeWhy})`}`,
-    node === null
-      ? 'the Lightning node does not answer'
-      : `node ${node.publicKey} at ${node.height}, ${node.active} of ${node.channels} channels active, can send ${node.outboundMsat} msat`,
-    `${json.entries} entries, ${json.unresolvedPayments} payments in flight, ${json.openTopups} top-ups open`,
-    `API ${places.url}`,
-    `receipts are signed by ${json.receiptKey}`,
-  ].join('\n');
-  return { json, text, exit: node === null ? EXIT.notReady : EXIT.done };
 }
 
 async function issued({ engine, now }: AdminOptions, ask: CredentialAsk): Promise<Answer> {

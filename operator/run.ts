@@ -9,6 +9,7 @@ import { type Serving, serveUnix } from '../transport/trpc-server.ts';
 import { lndRoles } from './adapters/lnd/roles.ts';
 import { ADMIN_BODY_BYTES_MAX, type AdminContext, adminRouter } from './admin-protocol.ts';
 import { adminService } from './admin-service.ts';
+import type { RefusalCount } from './api/refusal-count.ts';
 import { serveApi } from './api/server.ts';
 import { openChannelDesk } from './channels/open.ts';
 import { programHash } from './checkpoint/program-hash.ts';
@@ -131,13 +132,15 @@ async function openPool(parts: Parts): Promise<{ close(): Promise<void> }> {
     forwards,
     ...timing,
   });
+  const refusals = new Map<string, number>();
   const places = { journal: path.join(dir, FILES.journal), listen: config.listen, url: config.url };
-  const admin = watched(adminService({ ...options, reconcile, places }), fatal);
+  const admin = watched(adminService({ ...options, reconcile, places, refusals }), fatal);
   await firstMatch(matching.ready, fatal, () => driver.resume());
   const servings = await serve(parts, {
     api: watched(poolService(options), fatal),
     admin,
     channels: channels.service,
+    refusals,
     notReady: () => notReady(engine, watch, matching.isMatched()),
   });
   return {
@@ -169,6 +172,7 @@ async function firstMatch(
 interface Served extends AdminContextOf {
   api: PoolApi;
   notReady: () => readonly string[];
+  refusals: RefusalCount;
 }
 
 interface AdminContextOf {
@@ -179,7 +183,7 @@ interface AdminContextOf {
 /** HTTP for callers, a socket for the operator, webhooks as hints. Gives what closes each. */
 async function serve(
   { dir, config, policy, engine, fatal }: Parts,
-  { api, admin, channels, notReady: why }: Served,
+  { api, admin, channels, refusals, notReady: why }: Served,
 ): Promise<(() => Promise<void>)[]> {
   const http = await serveApi(
     {
@@ -194,6 +198,7 @@ async function serve(
       },
       proxyHops: proxyHopsOf(config),
       notReady: why,
+      refusals,
     },
     hostPort(config.listen),
   );

@@ -48,6 +48,7 @@ export function apiDesk({ credential: change, ...changes }: DeskOptions = {}): A
     publicUrl: PUBLIC_URL,
     now: () => clock.ms,
     notReady: () => [],
+    refusals: new Map(),
     fault: (cause) => faults.push(cause),
     proxyHops: 0,
     ...changes,

@@ -42,6 +42,7 @@ function surface(ratePerMinute = GENEROUS.ratePerMinute): PoolApp {
     publicUrl: PUBLIC_URL,
     now: () => desk.world.clock.nowMs,
     notReady: () => [],
+    refusals: new Map(),
     fault: (cause) => {
       throw cause;
     },

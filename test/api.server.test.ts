@@ -80,7 +80,9 @@ test.each<[string, string, string, string]>([
     'body_invalid',
   ],
 ])('%s is answered with the envelope, and the line ends', async (_, bytes, status, reason) => {
+  const before = desk.options.refusals.get(reason) ?? 0;
   const answer = await raw(bytes);
+  expect(desk.options.refusals.get(reason)).toBe(before + 1);
   expect(answer).toContain(`HTTP/1.1 ${status} `);
   expect(answer).toContain(`"reason_code":"${reason}"`);
 });

@@ -231,7 +231,7 @@ test.each<[string, string, string, unknown, number, string, string | null]>([
   ]);
   expect(desk.calls).toEqual([]);
   expect(desk.faults).toEqual([]);
-  expect(desk.app.refusals().get(reason)).toBe(1);
+  expect(desk.options.refusals.get(reason)).toBe(1);
 });
 
 test('null means absent, and the published request needs nothing of ours', async () => {
@@ -321,7 +321,7 @@ test('a refusal of somebody unknown is only counted', async () => {
   expect(answer.status).toBe(401);
   expect(answer.headers.get('www-authenticate')).toBe('Bearer, Nostr');
   expect(desk.recorded).toEqual([]);
-  expect([...desk.app.refusals()]).toEqual([['unauthenticated', 1]]);
+  expect([...desk.options.refusals]).toEqual([['unauthenticated', 1]]);
 });
 
 test('an agent above its rate is told when to come again, and is admitted then', async () => {

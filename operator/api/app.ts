@@ -17,6 +17,7 @@ import {
 import { docsPage } from './docs-page.ts';
 import { type GateOptions, openGate } from './gate.ts';
 import { openApiDocument } from './openapi.ts';
+import { countRefusal, type RefusalCount } from './refusal-count.ts';
 import { faultRefusal } from './refusal-error.ts';
 import { PREFIXES, ROUTES } from './routes.ts';
 
@@ -25,13 +26,13 @@ export interface ApiOptions
     Pick<AnswerOptions, 'api' | 'fault' | 'proxyHops'> {
   /** Reasons why it is not ready; none when it is. Never asks a backend while somebody waits. */
   notReady: () => readonly string[];
+  /** Every refusal that is answered is counted here. */
+  refusals: RefusalCount;
 }
 
 export interface PoolApp {
   fetch: Hono<Env>['fetch'];
   request: Hono<Env>['request'];
-  /** Refusals since the start, by reason code. */
-  refusals: () => ReadonlyMap<string, number>;
 }
 
 /** Requests being answered at once, held `pay` and long polls included. */
@@ -50,10 +51,7 @@ const PAGE_HEADERS = {
 export function poolApp(given: ApiOptions): PoolApp {
   const options = { ...given, publicUrl: given.publicUrl.replace(/\/+$/, '') };
   const app = new Hono<Env>();
-  const counts = new Map<string, number>();
-  const count = ({ reasonCode }: ApiRefusal): void => {
-    counts.set(reasonCode, (counts.get(reasonCode) ?? 0) + 1);
-  };
+  const count = (refusal: ApiRefusal): void => countRefusal(options.refusals, refusal);
   const no = (refusal: ApiRefusal): Response => {
     count(refusal);
     return refusalAnswer(refusal);
@@ -75,7 +73,7 @@ export function poolApp(given: ApiOptions): PoolApp {
     fault(cause);
     return no(faultRefusal());
   });
-  return { fetch: app.fetch, request: app.request, refusals: () => counts };
+  return { fetch: app.fetch, request: app.request };
 }
 
 /** Health is always answered: who asks decides whether this process lives. */

@@ -2,12 +2,14 @@
 import { createServer, type Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { getRequestListener } from '@hono/node-server';
+import type { ApiRefusal } from '../pool-api.ts';
 import { refuse } from '../reasons.ts';
 import { refusalAnswer } from './answer.ts';
-import { type ApiOptions, type PoolApp, poolApp } from './app.ts';
+import { type ApiOptions, poolApp } from './app.ts';
+import { countRefusal } from './refusal-count.ts';
 import { envelopeOf } from './refusal-error.ts';
 
-export interface ServingApi extends Pick<PoolApp, 'refusals'> {
+export interface ServingApi {
   port: number;
   close(): Promise<void>;
 }
@@ -30,12 +32,17 @@ export async function serveApi(
   options: ApiOptions,
   at: { host: string; port: number },
 ): Promise<ServingApi> {
-  const { fetch, refusals } = poolApp(options);
+  const { fetch } = poolApp(options);
+  const count = (refusal: ApiRefusal): ApiRefusal => {
+    countRefusal(options.refusals, refusal);
+    return refusal;
+  };
   const listener = getRequestListener(fetch, {
     // Its own Response is written to the connection as it is; the global one goes through a web stream.
     overrideGlobalObjects: true,
     // What cannot become a request at all, e.g. a Host that is none.
-    errorHandler: () => refusalAnswer(refuse('body_invalid', 'this is no request for this server')),
+    errorHandler: () =>
+      refusalAnswer(count(refuse('body_invalid', 'this is no request for this server'))),
   });
   // The listener answers whatever goes wrong itself: its promise does not reject.
   const server = createServer(SERVER_OPTIONS, (request, response) => {
@@ -46,7 +53,7 @@ export async function serveApi(
   server.requestTimeout = REQUEST_MS_MAX;
   server.keepAliveTimeout = KEEP_ALIVE_MS;
   server.maxConnections = CONNECTIONS_MAX;
-  server.on('clientError', answerMalformed);
+  server.on('clientError', (error, socket) => answerMalformed(error, socket, count));
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(at.port, at.host, resolve);
@@ -54,21 +61,25 @@ export async function serveApi(
   const address = server.address();
   return {
     port: typeof address === 'object' && address !== null ? address.port : 0,
-    refusals,
     close: () => closed(server),
   };
 }
 
 /** What Node's parser refuses never becomes a request: the envelope is written by hand, and the line ends. */
-function answerMalformed(error: NodeJS.ErrnoException, socket: Duplex): void {
+function answerMalformed(
+  error: NodeJS.ErrnoException,
+  socket: Duplex,
+  count: (refusal: ApiRefusal) => ApiRefusal,
+): void {
   if (!socket.writable || error.code === 'ECONNRESET') {
     socket.destroy();
     return;
   }
-  const refusal =
+  const refusal = count(
     error.code === 'HPE_HEADER_OVERFLOW'
       ? refuse('body_too_large', `the head is larger than ${HEAD_BYTES_MAX} bytes`)
-      : refuse('body_invalid', 'this is no HTTP request, or it came too slowly');
+      : refuse('body_invalid', 'this is no HTTP request, or it came too slowly'),
+  );
   const body = JSON.stringify(envelopeOf(refusal));
   const line = refusal.status === 413 ? '413 Payload Too Large' : '400 Bad Request';
   socket.end(
