@@ -4,9 +4,6 @@ import type { ApiRefusal, Caller } from './pool-api.ts';
 import { DAY_MS, type PoolState, payeeUsageOf, usageOf, usedInDay } from './pool-state.ts';
 import { refuse } from './reasons.ts';
 
-/** In flight ends when the payee likes: asking again sooner is of no use. */
-const IN_FLIGHT_RETRY_MS = 2_000;
-
 /** The tighter of the agent's rules and the credential's own caps. */
 export function agentLimits(
   state: PoolState,
@@ -39,18 +36,12 @@ export function agentLimits(
     return refuse(
       'in_flight_exceeded',
       `${usage.inFlight} payments in flight, at most ${rules.inFlightMax}`,
-      {
-        retryAfterMs: IN_FLIGHT_RETRY_MS,
-      },
     );
   }
   if (usage.inFlightMsat + worst > rules.inFlightMsat) {
     return refuse(
       'in_flight_exceeded',
       `${usage.inFlightMsat} msat in flight, at most ${rules.inFlightMsat}`,
-      {
-        retryAfterMs: IN_FLIGHT_RETRY_MS,
-      },
     );
   }
   return null;
@@ -70,9 +61,6 @@ export function payeeLimits(
   return refuse(
     'payee_in_flight_exceeded',
     `${usage.inFlight} payments are in flight to this payee`,
-    {
-      retryAfterMs: IN_FLIGHT_RETRY_MS,
-    },
   );
 }
 

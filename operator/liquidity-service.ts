@@ -9,7 +9,7 @@ import type { InvoiceReader, Payer } from './lightning.ts';
 import { isNodeFailure } from './node-failure.ts';
 import { type NodeWatch, outboundMsat, outgoingHashes } from './node-watch.ts';
 import type { OperatorPolicy, Urgency } from './operator-policy.ts';
-import { decidePay, IN_FLIGHT_RETRY_MS, type PayAsk } from './pay-decision.ts';
+import { decidePay, type PayAsk } from './pay-decision.ts';
 import type { PaymentDriver } from './payment-driver.ts';
 import type { ApiRefusal, Caller, Reply } from './pool-api.ts';
 import type { Quote } from './pool-event.ts';
@@ -191,10 +191,7 @@ function inFlight(state: PoolState, quoteId: string): ApiRefusal {
   return refuse(
     'payment_in_flight',
     'payment in flight: send the identical request again for its receipt',
-    {
-      retryAfterMs: IN_FLIGHT_RETRY_MS,
-      ...(payment === undefined ? {} : { paymentHash: payment.quote.paymentHash }),
-    },
+    payment === undefined ? {} : { paymentHash: payment.quote.paymentHash },
   );
 }
 
@@ -274,22 +271,14 @@ async function factsFor(
 ): Promise<NodeFacts | { refusal: ApiRefusal }> {
   const look = watch.look();
   if (look === null) {
-    return {
-      refusal: refuse('node_unavailable', 'the Lightning node does not answer', {
-        retryAfterMs: 5_000,
-      }),
-    };
+    return { refusal: refuse('node_unavailable', 'the Lightning node does not answer') };
   }
   const { publicKey: nodeKey, height, syncedToChain } = look.standing;
   const nowMs = Math.max(now(), engine.state().atMs);
   const early = earlyQuoteRefusal(engine.state(), nowMs, { caller, ask, policy, nodeKey });
   if (early !== null) return { refusal: early };
   if (!syncedToChain) {
-    return {
-      refusal: refuse('node_not_synced', 'the Lightning node is behind the chain', {
-        retryAfterMs: 10_000,
-      }),
-    };
+    return { refusal: refuse('node_not_synced', 'the Lightning node is behind the chain') };
   }
   const { invoice } = ask;
   // What the caller allows may be beyond any fee; asked for is what could be paid.

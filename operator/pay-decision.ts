@@ -10,9 +10,6 @@ import { hashRefusal, modeRefusal } from './quote-decision.ts';
 import { refuse } from './reasons.ts';
 import { refusedNews } from './refusal-news.ts';
 
-/** Asking about a payment in flight sooner than this tells nothing new. */
-export const IN_FLIGHT_RETRY_MS = 1_000;
-
 export interface PayAsk {
   quoteId: string;
   runId: string | null;
@@ -38,11 +35,13 @@ export function decidePay(
       refusal: refuse('not_found', 'there is no such quote of this agent', { field: 'quote_id' }),
     });
   }
-  const refusal = payRefusal(state, nowMs, quote, of);
-  const reserved = refusal === null ? reservation(state, quote) : { refusal };
+  const no = payRefusal(state, nowMs, quote, of);
+  const reserved = no === null ? reservation(state, quote) : { refusal: no };
   if ('refusal' in reserved) {
     const { quoteId, idempotencyKey } = quote;
-    const about = { caller, quoteId, idempotencyKey, refusal: reserved.refusal };
+    // The quote is the caller's own, and so is its hash, whoever else may pay it.
+    const refusal = { ...reserved.refusal, paymentHash: quote.paymentHash };
+    const about = { caller, quoteId, idempotencyKey, refusal };
     return refusedNews(state, nowMs, { ...about, action: 'pay' });
   }
   const event = {
@@ -76,9 +75,7 @@ function replayed(payment: Payment, caller: Caller, ask: PayAsk): PayAnswer {
       refusal: refuse(
         'request_drift',
         'this quote was paid with another run_id, trajectory_hash or policy_id',
-        {
-          paymentHash: payment.quote.paymentHash,
-        },
+        { paymentHash: payment.quote.paymentHash },
       ),
     };
   }
@@ -91,36 +88,27 @@ function payRefusal(
   quote: Quote,
   { caller, policy, height }: { caller: Caller; policy: OperatorPolicy; height: number | null },
 ): ApiRefusal | null {
-  const { paymentHash } = quote;
   if (quote.funding === 'treasury' && caller.role !== 'operator') {
-    return refuse('funding_not_allowed', 'funding treasury is for operators', { paymentHash });
+    return refuse('funding_not_allowed', 'funding treasury is for operators');
   }
   const mode = modeRefusal(state, quote.purpose);
   if (mode !== null) return mode;
-  const taken = hashRefusal(state, quote.agentId, paymentHash);
+  const taken = hashRefusal(state, quote.agentId, quote.paymentHash);
   if (taken !== null) return taken;
   if (quote.validUntilMs <= nowMs) {
-    return refuse('quote_expired', 'the quote ran out unpaid: ask for a new one', { paymentHash });
+    return refuse('quote_expired', 'the quote ran out unpaid: ask for a new one');
   }
   if (quote.operatorPolicyHash !== policy.hash) {
-    return refuse('quote_expired', 'the rules changed since the quote: ask for a new one', {
-      paymentHash,
-    });
+    return refuse('quote_expired', 'the rules changed since the quote: ask for a new one');
   }
   if (quote.invoiceExpiresAtMs < nowMs + policy.pay.minInvoiceLifeMs) {
-    return refuse('invoice_expired', 'the invoice runs out before a payment could arrive', {
-      paymentHash,
-    });
+    return refuse('invoice_expired', 'the invoice runs out before a payment could arrive');
   }
   if (height === null) {
-    return refuse('node_unavailable', 'the Lightning node does not answer', {
-      retryAfterMs: 5_000,
-    });
+    return refuse('node_unavailable', 'the Lightning node does not answer');
   }
   if (quote.payee === state.opened?.nodeKey && !opensTopup(state, quote)) {
-    return refuse('own_invoice_unknown', 'no open top-up has this invoice any more', {
-      paymentHash,
-    });
+    return refuse('own_invoice_unknown', 'no open top-up has this invoice any more');
   }
   const worst = worstCaseMsat(quote);
   return (

@@ -27,8 +27,6 @@ export function insideOf(state: PoolState, quote: Quote): string | null {
 function shortRefusal({ account, message }: { account?: string; message: string }): ApiRefusal {
   // Agents' money that is on its way out of a channel is theirs, and cannot be sent yet.
   return /^(LLP|SYS:asset):/.test(account ?? '')
-    ? refuse('outbound_too_low', 'the pool has too little in its channels', {
-        retryAfterMs: 60_000,
-      })
+    ? refuse('outbound_too_low', 'the pool has too little in its channels')
     : refuse('prepaid_too_low', `the prepaid balance does not cover amount and fees: ${message}`);
 }

@@ -57,6 +57,7 @@ export function replayedQuote(state: PoolState, caller: Caller, ask: QuoteAsk): 
   return {
     refusal: refuse('idempotency_drift', 'this idempotency key came before with another request', {
       field: 'idempotency_key',
+      paymentHash: quote.paymentHash,
     }),
   };
 }
@@ -217,10 +218,7 @@ export function hashRefusal(
   if (payment === undefined || payment.state === 'failed') return null;
   const own = payment.quote.agentId === agentId ? { paymentHash } : {};
   return payment.state === 'reserved'
-    ? refuse('hash_in_flight', 'another quote pays this invoice right now', {
-        ...own,
-        retryAfterMs: 2_000,
-      })
+    ? refuse('hash_in_flight', 'another quote pays this invoice right now', own)
     : refuse('hash_paid', 'this invoice was paid before: look it up by its payment hash', own);
 }
 
@@ -278,10 +276,10 @@ function quotesLimit(
 
 function routeRefusal({ estimate }: NodeFacts): ApiRefusal | null {
   if (estimate === null) {
-    return refuse('node_unavailable', 'the Lightning node did not answer', { retryAfterMs: 5_000 });
+    return refuse('node_unavailable', 'the Lightning node did not answer');
   }
   if (estimate !== 'no_route') return null;
-  return refuse('no_route', 'the node finds no route within the fee cap', { retryAfterMs: 30_000 });
+  return refuse('no_route', 'the node finds no route within the fee cap');
 }
 
 /** A soft reservation: live quotes and payments that the look does not show yet hold what they need. */

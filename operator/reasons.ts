@@ -1,13 +1,14 @@
 /** Every reason why the pool says no, with what it means for the caller. Closed: docs and tests read it. */
 import type { ApiRefusal } from './pool-api.ts';
 
-interface Meaning {
+type Meaning = {
   status: ApiRefusal['status'];
   code: ApiRefusal['code'];
-  /** Whether the same request can ever be answered otherwise. */
-  retry: 'never' | 'later';
   says: string;
-}
+} & Retry;
+
+/** Whether the same request can ever be answered otherwise; then when, where nothing says it better. */
+type Retry = { retry: 'never' } | { retry: 'later'; retryAfterMs: number };
 
 export const REFUSALS = {
   // The request itself
@@ -157,12 +158,14 @@ export const REFUSALS = {
     status: 409,
     code: 'conflict',
     retry: 'later',
+    retryAfterMs: 1_000,
     says: 'the payment is on its way: send the identical request again',
   },
   hash_in_flight: {
     status: 409,
     code: 'conflict',
     retry: 'later',
+    retryAfterMs: 2_000,
     says: 'another quote pays this invoice right now',
   },
   hash_paid: { status: 409, code: 'conflict', retry: 'never', says: 'this invoice is paid' },
@@ -176,25 +179,35 @@ export const REFUSALS = {
     status: 409,
     code: 'conflict',
     retry: 'later',
+    retryAfterMs: 30_000,
     says: 'the prepaid balance does not cover amount and fees',
   },
   balance_over_cap: {
     status: 409,
     code: 'conflict',
     retry: 'later',
+    retryAfterMs: 30_000,
     says: 'the balance would go above what the pool holds for one agent',
   },
   day_cap_exceeded: {
     status: 409,
     code: 'conflict',
     retry: 'later',
+    retryAfterMs: 3_600_000,
     says: 'the sliding day of this agent or credential is used up',
   },
-  no_route: { status: 409, code: 'conflict', retry: 'later', says: 'no route within the fee cap' },
+  no_route: {
+    status: 409,
+    code: 'conflict',
+    retry: 'later',
+    retryAfterMs: 30_000,
+    says: 'no route within the fee cap',
+  },
   outbound_too_low: {
     status: 409,
     code: 'conflict',
     retry: 'later',
+    retryAfterMs: 60_000,
     says: 'our channels cannot send this much',
   },
   // Too much at once
@@ -202,36 +215,42 @@ export const REFUSALS = {
     status: 429,
     code: 'rate_limited',
     retry: 'later',
+    retryAfterMs: 1_000,
     says: 'too many requests a minute',
   },
   quotes_exceeded: {
     status: 429,
     code: 'rate_limited',
     retry: 'later',
+    retryAfterMs: 10_000,
     says: 'too many live quotes',
   },
   in_flight_exceeded: {
     status: 429,
     code: 'rate_limited',
     retry: 'later',
+    retryAfterMs: 2_000,
     says: 'too much in flight for this agent',
   },
   payee_in_flight_exceeded: {
     status: 429,
     code: 'rate_limited',
     retry: 'later',
+    retryAfterMs: 2_000,
     says: 'too much in flight to this payee',
   },
   outbound_reserved: {
     status: 429,
     code: 'rate_limited',
     retry: 'later',
+    retryAfterMs: 10_000,
     says: 'other quotes hold our outbound liquidity',
   },
   overloaded: {
     status: 429,
     code: 'rate_limited',
     retry: 'later',
+    retryAfterMs: 500,
     says: 'more requests wait than can be served',
   },
   // Us
@@ -239,18 +258,21 @@ export const REFUSALS = {
     status: 502,
     code: 'dependency_unavailable',
     retry: 'later',
+    retryAfterMs: 5_000,
     says: 'the Lightning node does not answer',
   },
   node_not_synced: {
     status: 502,
     code: 'dependency_unavailable',
     retry: 'later',
+    retryAfterMs: 10_000,
     says: 'the Lightning node is behind the chain',
   },
   frozen: {
     status: 503,
     code: 'write_path_frozen',
     retry: 'later',
+    retryAfterMs: 60_000,
     says: 'dispatch is frozen until a person has looked',
   },
   winding_down: {
@@ -259,7 +281,13 @@ export const REFUSALS = {
     retry: 'never',
     says: 'the pool winds down: withdraw what is yours',
   },
-  internal: { status: 500, code: 'internal', retry: 'later', says: 'a fault of ours' },
+  internal: {
+    status: 500,
+    code: 'internal',
+    retry: 'later',
+    retryAfterMs: 1_000,
+    says: 'a fault of ours',
+  },
 } as const satisfies Record<string, Meaning>;
 
 export type RefusalReason = keyof typeof REFUSALS;
@@ -272,7 +300,8 @@ interface More {
 
 /** A refusal for a reason, in words that name what is there and what is allowed. */
 export function refuse(reason: RefusalReason, message: string, more: More = {}): ApiRefusal {
-  const { status, code, retry } = REFUSALS[reason];
+  const meaning: Meaning = REFUSALS[reason];
+  const { status, code, retry } = meaning;
   return {
     status,
     code,
@@ -280,7 +309,7 @@ export function refuse(reason: RefusalReason, message: string, more: More = {}):
     message,
     field: more.field ?? null,
     retryable: retry === 'later',
-    retryAfterMs: more.retryAfterMs ?? null,
+    retryAfterMs: more.retryAfterMs ?? (meaning.retry === 'later' ? meaning.retryAfterMs : null),
     paymentHash: more.paymentHash ?? null,
     receiptId: null,
   };

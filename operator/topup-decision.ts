@@ -64,6 +64,7 @@ function replayed(known: Topup, ask: TopupAsk): TopupAnswer {
   return {
     refusal: refuse('idempotency_drift', 'this idempotency key came before with another amount', {
       field: 'idempotency_key',
+      paymentHash: known.paymentHash,
     }),
   };
 }

@@ -90,12 +90,15 @@ describe('what is not known', () => {
     ]);
     expect(replies.filter((each) => each.is === 'ok')).toHaveLength(1);
     expect(desk.world.node.settledHtlcs.get(one.payment_hash)).toBe(1);
-    // The other agent learns nothing but that it is taken.
+    // The other agent learns nothing but that it is taken: the hash it hears is of its own quote.
     const late = await desk.pay(ben, other.quote_id);
     expect(late).toMatchObject({
       is: 'refused',
-      refusal: { status: 409, reasonCode: 'hash_paid', paymentHash: null },
+      refusal: { status: 409, reasonCode: 'hash_paid', paymentHash: other.payment_hash },
     });
+    expect(await refusalOf(desk.pool.api.payment(ben, other.payment_hash))).toBe('not_found');
+    const asked = desk.pool.api.quotePay(ben, desk.quoteBody(invoice, { idempotency_key: 'new' }));
+    expect(await asked).toMatchObject({ refusal: { reasonCode: 'hash_paid', paymentHash: null } });
   });
 
   test('LN-2 a time-out releases nothing: what settles later is debited then', async () => {

@@ -37,7 +37,6 @@ export interface PoolApp {
 
 /** Requests being answered at once, held `pay` and long polls included. */
 const ANSWERING_MAX = 1_024;
-const OVERLOAD_RETRY_MS = 500;
 /** Paths beside the route table, all of them GET. */
 const OWN_PATHS = /^\/(livez|readyz|openapi\.json|docs)$/;
 const HEALTH_PATHS = /^\/(livez|readyz)$/;
@@ -81,7 +80,7 @@ function boundAnswering(app: Hono<Env>, no: (refusal: ApiRefusal) => Response): 
   let answering = 0;
   app.use(async ({ req }, next) => {
     if (answering >= ANSWERING_MAX && !HEALTH_PATHS.test(req.path)) {
-      return no(refuse('overloaded', 'too much at once', { retryAfterMs: OVERLOAD_RETRY_MS }));
+      return no(refuse('overloaded', 'too much at once'));
     }
     answering += 1;
     try {

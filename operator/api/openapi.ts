@@ -3,7 +3,6 @@
  * else than they do. Pure: the same base address gives the same document.
  */
 import { z } from 'zod';
-import type { ApiRefusal } from '../pool-api.ts';
 import {
   AGENT_HEADER,
   errorEnvelope,
@@ -29,7 +28,6 @@ import { PREFIXES, ROUTES, type Route } from './routes.ts';
 
 /** Version of the interface; a field that changes its meaning is a new schema string instead. */
 const API_VERSION = '1.0.0';
-const RETRY_EXAMPLE_MS = 1_000;
 
 /** What a schema of its own needs and a component does not. */
 const OWN_KEYS = new Set(['$schema', '$id', 'id']);
@@ -194,14 +192,12 @@ function errorResponse(status: string): Json {
       'application/json': {
         schema: { $ref: '#/components/schemas/ErrorEnvelope' },
         examples: Object.fromEntries(
-          reasons.map((reason) => [reason, { value: envelopeOf(exampleOf(reason)) }]),
+          reasons.map((reason) => [
+            reason,
+            { value: envelopeOf(refuse(reason, REFUSALS[reason].says)) },
+          ]),
         ),
       },
     },
   };
-}
-
-function exampleOf(reason: RefusalReason): ApiRefusal {
-  const { says, retry } = REFUSALS[reason];
-  return refuse(reason, says, retry === 'later' ? { retryAfterMs: RETRY_EXAMPLE_MS } : {});
 }

@@ -6,8 +6,6 @@ import { type RefusalReason, refuse } from '../reasons.ts';
 
 type TrpcCode = TRPCError['code'];
 
-const FAULT_RETRY_MS = 1_000;
-
 const TRPC_CODES: Readonly<Record<ApiRefusal['status'], TrpcCode>> = {
   400: 'BAD_REQUEST',
   401: 'UNAUTHORIZED',
@@ -59,9 +57,7 @@ export function refusalOf(error: TRPCError): ApiRefusal {
 
 /** A fault of ours: nothing is known of the outcome, so the same request is sent again. */
 export function faultRefusal(): ApiRefusal {
-  return refuse('internal', 'a fault of ours: send the identical request again', {
-    retryAfterMs: FAULT_RETRY_MS,
-  });
+  return refuse('internal', 'a fault of ours: send the identical request again');
 }
 
 /** Members in a fixed order; what is absent is left out. */
