@@ -88,6 +88,7 @@ function payRefusal(
   quote: Quote,
   { caller, policy, height }: { caller: Caller; policy: OperatorPolicy; height: number | null },
 ): ApiRefusal | null {
+  const field = quote.purpose === 'withdraw' ? 'invoice' : 'quote_id';
   if (quote.funding === 'treasury' && caller.role !== 'operator') {
     return refuse('funding_not_allowed', 'funding treasury is for operators');
   }
@@ -102,13 +103,15 @@ function payRefusal(
     return refuse('quote_expired', 'the rules changed since the quote: ask for a new one');
   }
   if (quote.invoiceExpiresAtMs < nowMs + policy.pay.minInvoiceLifeMs) {
-    return refuse('invoice_expired', 'the invoice runs out before a payment could arrive');
+    return refuse('invoice_expired', 'the invoice runs out before a payment could arrive', {
+      field,
+    });
   }
   if (height === null) {
     return refuse('node_unavailable', 'the Lightning node does not answer');
   }
   if (quote.payee === state.opened?.nodeKey && !opensTopup(state, quote)) {
-    return refuse('own_invoice_unknown', 'no open top-up has this invoice any more');
+    return refuse('own_invoice_unknown', 'no open top-up has this invoice any more', { field });
   }
   const worst = worstCaseMsat(quote);
   return (

@@ -1,6 +1,7 @@
 /** What a no says beside its reason: when to ask again, which payment it is about, which field is wrong. */
 import { describe, expect, test } from 'vitest';
 import { decideMode, type ModeVerb } from '../operator/credential-decision.ts';
+import { decidePay } from '../operator/pay-decision.ts';
 import type { Reply } from '../operator/pool-api.ts';
 import { type PayResponse, type TopupView, topupRequest } from '../operator/protocol.ts';
 import { REFUSALS, type RefusalReason, refuse } from '../operator/reasons.ts';
@@ -163,6 +164,54 @@ describe('a no to pay names the payment of the caller’s own quote, and when to
     expect(await desk.pay(ben, quote.quote_id)).toMatchObject(not);
     await desk.paid(ana, quote.quote_id);
     expect(await desk.pay(ben, quote.quote_id)).toMatchObject(not);
+  });
+});
+
+describe('a no to pay that blames the request names the field:', () => {
+  test('LN-20 an invoice of our own that was paid over Lightning meanwhile', async () => {
+    await desk.credit(ana, 50_000_000n);
+    const opened = body(await topup(ben, 2_000_000));
+    const { hash, reply } = await paidAfter(
+      async () => {
+        desk.world.node.payIn(opened.payment_hash);
+        await desk.pool.topups.sweep();
+      },
+      { invoice: opened.invoice ?? '' },
+    );
+    expect(reply).toMatchObject({
+      refusal: {
+        status: 400,
+        reasonCode: 'own_invoice_unknown',
+        field: 'quote_id',
+        paymentHash: hash,
+      },
+    });
+  });
+
+  test.each([
+    ['pay', 'quote_id'],
+    ['withdraw', 'invoice'],
+  ] as const)('an invoice that runs out too soon, to %s', async (purpose, field) => {
+    await desk.credit(ana, 50_000_000n);
+    const { quote_id: quoteId } = await desk.quoted(ana, ONE);
+    const state = desk.pool.engine.state();
+    const quote = state.quotes.get(quoteId);
+    if (quote === undefined) throw new Error('no quote');
+    const nowMs = quote.validUntilMs - 1;
+    // No quote outlives its invoice: this is the second lock.
+    const invoiceExpiresAtMs = nowMs + TEST_POLICY.pay.minInvoiceLifeMs - 1;
+    state.quotes.set(quoteId, { ...quote, purpose, invoiceExpiresAtMs });
+    const ask = { quoteId, runId: null, trajectoryHash: null, policyId: null };
+    const { answer } = decidePay(state, nowMs, {
+      caller: ana,
+      ask,
+      policy: TEST_POLICY,
+      height: 1,
+    });
+    const paymentHash = quote.paymentHash;
+    expect(answer).toMatchObject({
+      refusal: { reasonCode: 'invoice_expired', field, paymentHash },
+    });
   });
 });
 
