@@ -12,8 +12,8 @@ import { type PoolState, quoteKey, quotesLive } from './pool-state.ts';
 import { refuse } from './reasons.ts';
 import { refusedNews } from './refusal-news.ts';
 
-/** An invoice that runs out this soon after a quote was to end is quoted shorter. */
-const INVOICE_MARGIN_MS = 30_000;
+/** Told to wait where no live quote says how long. */
+const RESERVED_RETRY_MS = 30_000;
 
 /** What the caller asks, parsed. */
 export interface QuoteAsk {
@@ -146,10 +146,11 @@ function invoiceRefusal(nowMs: number, ask: QuoteAsk, policy: OperatorPolicy): A
   if (invoice.amountMsat === null) {
     return refuse('invoice_amountless', 'the invoice names no amount', { field });
   }
-  if (invoice.expiresAtMs < nowMs + policy.pay.minInvoiceLifeMs) {
+  // The quote ends when no more than this is left, so it needs a moment before.
+  if (invoice.expiresAtMs <= nowMs + policy.pay.minInvoiceLifeMs) {
     return refuse(
       'invoice_expired',
-      `the invoice has less than ${policy.pay.minInvoiceLifeMs} ms left`,
+      `the invoice needs more than ${policy.pay.minInvoiceLifeMs} ms before it runs out`,
       { field },
     );
   }
@@ -316,7 +317,7 @@ function outboundHeld(
   facts: NodeFacts,
 ): { heldMsat: bigint; soonest: number } {
   let heldMsat = 0n;
-  let soonest = nowMs + INVOICE_MARGIN_MS;
+  let soonest = nowMs + RESERVED_RETRY_MS;
   for (const quote of quotesLive(state, nowMs)) {
     if (quote.payee === facts.nodeKey) continue;
     heldMsat += quote.amountMsat + quote.routeFeeCapMsat;
@@ -383,6 +384,10 @@ function quoteOf(
     operatorPolicyHash: policy.hash,
     invoiceExpiresAtMs: invoice.expiresAtMs,
     createdAtMs: nowMs,
-    validUntilMs: Math.min(nowMs + policy.quotes.ttlMs, invoice.expiresAtMs - INVOICE_MARGIN_MS),
+    // Up to its end `pay` finds the invoice alive for long enough.
+    validUntilMs: Math.min(
+      nowMs + policy.quotes.ttlMs,
+      invoice.expiresAtMs - policy.pay.minInvoiceLifeMs,
+    ),
   };
 }

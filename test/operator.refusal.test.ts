@@ -2,12 +2,23 @@
 import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import { NODE_KEY, outsideInvoice, PAYEE } from './fake-node.ts';
-import { poolDesk, refusalOf } from './pool-desk.ts';
+import { body, poolDesk, refusalOf } from './pool-desk.ts';
 import { agent, GENEROUS, TEST_POLICY, untilTrue } from './pool-scenario.ts';
 
 const desk = poolDesk();
 const ana = agent('ana');
 const ben = agent('ben');
+
+/** A quote under a policy that wants invoices to live this long, of one that has that much left. */
+async function quotedOf(minInvoiceLifeMs: number, leftMs: number) {
+  await desk.reopen({
+    policy: { ...TEST_POLICY, pay: { ...TEST_POLICY.pay, minInvoiceLifeMs } },
+  });
+  await desk.credit(ana, 50_000_000n);
+  const expiresAtMs = desk.world.clock.nowMs + leftMs;
+  const invoice = outsideInvoice('x', 5_000n, { expiresAtMs });
+  return desk.pool.api.quotePay(ana, desk.quoteBody(invoice));
+}
 
 describe('refuses to quote', () => {
   const CASES: [
@@ -91,15 +102,39 @@ describe('refuses to quote', () => {
     expect(receipt).toMatchObject({ is: 'ok', body: { receipt: { reason_code: reason } } });
   });
 
-  test('LN-17 an invoice that runs out before a payment could arrive', async () => {
-    await desk.credit(ana, 50_000_000n);
-    const expiresAtMs = desk.world.clock.nowMs + 29_999;
-    const reply = desk.pool.api.quotePay(
-      ana,
-      desk.quoteBody(outsideInvoice('x', 5_000n, { expiresAtMs })),
-    );
-    expect(await refusalOf(reply)).toBe('invoice_expired');
-  });
+  test.each([
+    [30_000, 29_999],
+    [30_000, 30_000],
+    [15_000, 14_999],
+    [15_000, 15_000],
+    [60_000, 45_000],
+  ])(
+    'LN-17 an invoice that runs out before a payment could arrive: %i ms needed, %i left',
+    async (neededMs, leftMs) => {
+      expect(await quotedOf(neededMs, leftMs)).toMatchObject({
+        refusal: { reasonCode: 'invoice_expired', field: 'invoice' },
+      });
+    },
+  );
+
+  test.each([
+    [30_000, 45_000, 15_000],
+    [15_000, 20_000, 5_000],
+    [60_000, 61_000, 1_000],
+    [15_000, 600_000, 60_000],
+  ])(
+    'LN-17 but not one that lives longer: %i ms needed, %i left, quoted for %i and paid until then',
+    async (neededMs, leftMs, quotedMs) => {
+      const { quote_id: quoteId, valid_until: until } = body(await quotedOf(neededMs, leftMs));
+      expect(Date.parse(until) - desk.world.clock.nowMs).toBe(quotedMs);
+      desk.world.clock.nowMs = Date.parse(until) - 1;
+      await untilTrue(
+        'a new look',
+        async () => (await desk.pool.api.status()).wallet_executor_reachable,
+      );
+      expect(await refusalOf(desk.pay(ana, quoteId))).toBe('ok');
+    },
+  );
 
   test('without a prepaid balance, and with one that is a millisatoshi short', async () => {
     const invoice = outsideInvoice('poor', 1_000_000n);
