@@ -8,7 +8,7 @@ import { type Decision, type News, nothing, plainNews } from './decision.ts';
 import { checkEntry } from './ledger/ledger.ts';
 import type { PayOutcome } from './lightning.ts';
 import { failEntry, insideParty, lateEntry, settleEntry } from './pay-entries.ts';
-import { payReceipt } from './pay-receipt.ts';
+import { earlierReceipts, payReceipt } from './pay-receipt.ts';
 import type { Payment, PoolState } from './pool-state.ts';
 
 export type Terminal = Extract<PayOutcome, { is: 'settled' | 'failed' }>;
@@ -161,6 +161,7 @@ function settledLate(
     nowMs,
     seq: state.seq + 1,
     poolId: state.opened?.poolId ?? '',
+    parentReceipts: earlierReceipts(state, payment),
   });
   const alarm = alarmed(`${quote.quoteId} settled after the node had said that it failed`);
   return { news: [{ event, entry, receipt }, ...alarm], answer: 'booked' };

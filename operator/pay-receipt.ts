@@ -1,17 +1,27 @@
 /** The receipt of a payment that ended, made of what is stored of it. Pure. */
 import { type Msat, msat } from '../policies/units.ts';
-import type { Payment } from './pool-state.ts';
+import type { Payment, PoolState } from './pool-state.ts';
 import { invoicePayReceipt } from './receipts/invoice-pay-receipt.ts';
 import type { UnsignedReceipt } from './receipts/unsigned-receipt.ts';
 import { walletReceiptSha256 } from './receipts/wallet-receipt.ts';
 
+const PAID: ReadonlySet<Payment['state']> = new Set(['settled', 'settled-late']);
+
+export interface PayReceiptPlace {
+  nowMs: number;
+  seq: number;
+  poolId: string;
+  /** Ids of receipts that this one corrects. */
+  parentReceipts?: readonly string[];
+}
+
 /** `payment` is as it is after its end. */
 export function payReceipt(
   payment: Payment,
-  { nowMs, seq, poolId }: { nowMs: number; seq: number; poolId: string },
+  { nowMs, seq, poolId, parentReceipts = [] }: PayReceiptPlace,
 ): UnsignedReceipt {
   const { quote, failure, preimage, settledAtMs } = payment;
-  const paid = payment.state === 'settled' || payment.state === 'settled-late';
+  const paid = PAID.has(payment.state);
   const routeFeeMsat = payment.routeFeeMsat ?? msat(0n);
   const forwarded = quote.amountMsat + quote.maxFeeMsat;
   return invoicePayReceipt(
@@ -47,9 +57,14 @@ export function payReceipt(
       attempts: payment.attempts,
       policyId: payment.policyId,
       operatorPolicySha256: quote.operatorPolicyHash,
-      parentReceipts: [],
+      parentReceipts,
     },
   );
+}
+
+/** The receipt that a payment had before; asked for seldom enough that every receipt is looked through. */
+export function earlierReceipts(state: PoolState, { finalSeq }: Payment): string[] {
+  return [...state.receipts].filter(([, seq]) => seq === finalSeq).map(([id]) => id);
 }
 
 /** Null for a payment inside: no node answered. */

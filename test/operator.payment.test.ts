@@ -1,6 +1,7 @@
 /** A payment on the pool's core settles once, whatever the node says, says late, or does not say. */
 import { describe, expect, test } from 'vitest';
 import { decideMode } from '../operator/credential-decision.ts';
+import { decideOutcome } from '../operator/outcome-decision.ts';
 import { msat } from '../policies/units.ts';
 import { hashOf, outsideInvoice, preimageOf } from './fake-node.ts';
 import { comparable, poolDesk, refusalOf } from './pool-desk.ts';
@@ -133,6 +134,37 @@ describe('what is not known', () => {
     expect(await desk.paid(ana, quote.quote_id)).toMatchObject({ status: 'succeeded' });
     expect(desk.world.node.dispatched(quote.payment_hash)).toBe(1);
     expect(await desk.balance(ana)).toBe(50_000_000n - 1_000_000n - 100n - 1_050n);
+  });
+
+  test('what settles after its failure was told is receipted anew, and names the receipt it takes back', async () => {
+    await desk.credit(ana, 50_000_000n);
+    const quote = await desk.quoted(ana, outsideInvoice('after all', 1_000_000n));
+    desk.world.node.fates.set(quote.payment_hash, 'fails');
+    const failed = await desk.paid(ana, quote.quote_id);
+    const first = failed.receipt as { receipt_id: string; extensions: object };
+    expect(failed.status).toBe('failed');
+    expect(first.extensions).toMatchObject({ parent_receipts: [] });
+    const outcome = {
+      is: 'settled' as const,
+      preimage: preimageOf('after all'),
+      amountMsat: msat(1_000_000n),
+      feeMsat: msat(100n),
+      settledAtMs: desk.world.clock.nowMs,
+      attempts: 1,
+      firstChannels: [],
+    };
+    const of = { quoteId: quote.quote_id, outcome };
+    await desk.pool.engine.act((state, nowMs) => decideOutcome(state, nowMs, of));
+    const told = await desk.paid(ana, quote.quote_id);
+    expect(told).toMatchObject({
+      status: 'succeeded',
+      receipt: { extensions: { parent_receipts: [first.receipt_id] } },
+    });
+    // Whoever has only the later one finds the earlier one by it.
+    const [parent = ''] = (told.receipt['extensions'] as { parent_receipts: string[] })
+      .parent_receipts;
+    const earlier = await desk.pool.api.receipt(null, parent);
+    expect(earlier).toMatchObject({ is: 'ok', body: { receipt: { status: 'failed' } } });
   });
 
   test('LN-5 in flight without an HTLC stays held, however long: nothing refunds by itself', async () => {
