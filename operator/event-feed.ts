@@ -1,5 +1,6 @@
 /** The replayable feed of an agent's events, and the public log: both are read from the journal. */
 import { PAGE_ENTRIES_MAX } from '../journal/journal.ts';
+import type { Fact } from './apply.ts';
 import type { Engine } from './engine.ts';
 import type { Caller, Reply } from './pool-api.ts';
 import { factOf, recordOf } from './pool-entry.ts';
@@ -42,7 +43,7 @@ async function readEvents(
       read += 1;
       // Of others' entries nothing is parsed but whose they are: a caller may ask from the beginning every time.
       if (!seenBy(engine, caller, eventIn(entry.body))) continue;
-      events.push(wireEvent(factOf(entry).fact));
+      events.push(wireEvent(caller, factOf(entry).fact));
     }
   }
   return { schema: 'weir.event_page.v1', events, next_after: at };
@@ -57,12 +58,9 @@ function seenBy(engine: Engine, caller: Caller, event: object): boolean {
   return caller.role === 'operator' || ownerOf(engine.state(), event) === caller.agentId;
 }
 
-function wireEvent(fact: {
-  seq: number;
-  atMs: number;
-  event: PoolEvent;
-  receiptId: string | null;
-}): wire.Event {
+type FeedFact = Pick<Fact, 'seq' | 'atMs' | 'event' | 'receiptId'>;
+
+function wireEvent(caller: Caller, fact: FeedFact): wire.Event {
   const { event } = fact;
   const quoteId =
     'quoteId' in event ? event.quoteId : event.kind === 'quoted' ? event.quote.quoteId : null;
@@ -80,7 +78,15 @@ function wireEvent(fact: {
     ...(quoteId === null ? {} : { quote_id: quoteId }),
     ...(fact.receiptId === null ? {} : { receipt_id: fact.receiptId }),
     ...('topupId' in event ? { topup_id: event.topupId } : {}),
+    ...(caller.role === 'operator' ? operatorsOnly(event) : {}),
   };
+}
+
+/** What an alarm is about and why the mode changed: a pager that reads the feed needs no second way. */
+function operatorsOnly(event: PoolEvent): Partial<wire.Event> {
+  if (event.kind === 'alarm') return { code: event.code, detail: event.detail };
+  if (event.kind === 'mode-changed') return { mode: event.mode, why: event.why };
+  return {};
 }
 
 /** Resolves with the next batch that holds something for this caller, or after the time. */

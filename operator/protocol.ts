@@ -301,6 +301,13 @@ export const event = z.object({
   quote_id: z.string().optional(),
   receipt_id: z.string().optional(),
   topup_id: z.string().optional(),
+  code: z.string().optional().describe('Which alarm; of an alarm, for operators only'),
+  detail: z.string().optional().describe('What it is about; of an alarm, for operators only'),
+  mode: z
+    .enum(['open', 'frozen', 'winding-down'])
+    .optional()
+    .describe('Mode from then on; of a mode-changed, for operators only'),
+  why: z.string().optional().describe('Why it changed; of a mode-changed, for operators only'),
 });
 export type Event = z.infer<typeof event>;
 
