@@ -114,8 +114,9 @@ function payRefusal(
     return refuse('own_invoice_unknown', 'no open top-up has this invoice any more', { field });
   }
   const worst = worstCaseMsat(quote);
+  const { purpose, amountMsat } = quote;
   return (
-    agentLimits(state, nowMs, { caller, policy, amountMsat: quote.amountMsat, worst }) ??
+    agentLimits(state, nowMs, { caller, policy, purpose, amountMsat, worst }) ??
     payeeLimits(state, policy, quote.payee, worst)
   );
 }

@@ -242,7 +242,7 @@ function limitRefusal(
   const amountMsat = ask.invoice.amountMsat ?? msat(0n);
   const worst = amountMsat + fees.routeFeeCapMsat + fees.serviceFeeMsat;
   const limits =
-    agentLimits(state, nowMs, { caller, policy, amountMsat, worst }) ??
+    agentLimits(state, nowMs, { caller, policy, purpose: ask.purpose, amountMsat, worst }) ??
     payeeLimits(state, policy, ask.invoice.payee, worst) ??
     quotesLimit(state, nowMs, caller, policy);
   if (limits !== null) return limits;

@@ -2,10 +2,13 @@
 import { describe, expect, test } from 'vitest';
 import { freezeNews } from '../operator/channels/channel-look.ts';
 import { decideMode, type ModeVerb } from '../operator/credential-decision.ts';
-import { withdrawRequest } from '../operator/protocol.ts';
+import type { AgentRules } from '../operator/operator-policy.ts';
+import type { Caller, Reply } from '../operator/pool-api.ts';
+import { type PayResponse, withdrawRequest } from '../operator/protocol.ts';
+import { msat } from '../policies/units.ts';
 import { outsideInvoice } from './fake-node.ts';
 import { poolDesk, refusalOf } from './pool-desk.ts';
-import { agent } from './pool-scenario.ts';
+import { agent, GENEROUS, TEST_POLICY } from './pool-scenario.ts';
 
 const desk = poolDesk();
 const ana = agent('ana');
@@ -14,6 +17,16 @@ async function says(verb: ModeVerb): Promise<boolean> {
   const wish = { verb, why: `${verb} it`, by: 'olga' };
   const answer = await desk.pool.engine.act((state, nowMs) => decideMode(state, nowMs, wish));
   return answer.changed;
+}
+
+function out(key: string, amountMsat: bigint, caller = ana): Promise<Reply<PayResponse>> {
+  const body = {
+    schema: 'weir.prepaid.withdraw_request.v1',
+    idempotency_key: key,
+    invoice: outsideInvoice(key, amountMsat),
+    max_fee_msats: 50_000,
+  };
+  return desk.pool.api.withdraw(caller, withdrawRequest.parse(body));
 }
 
 test.each<[said: ModeVerb[], last: 'changed' | 'refused', mode: string, why: string]>([
@@ -49,20 +62,42 @@ describe('a pool that winds down', () => {
       news: freezeNews(state, 'a channel closes elsewhere'),
       answer: null,
     }));
-    const out = (key: string) =>
-      desk.pool.api.withdraw(
-        ana,
-        withdrawRequest.parse({
-          schema: 'weir.prepaid.withdraw_request.v1',
-          idempotency_key: key,
-          invoice: outsideInvoice(key, 1_000_000n),
-          max_fee_msats: 50_000,
-        }),
-      );
-    expect(await refusalOf(out('one'))).toBe('frozen');
+    expect(await refusalOf(out('one', 1_000_000n))).toBe('frozen');
     await says('unfreeze');
-    expect(await refusalOf(out('two'))).toBe('ok');
+    expect(await refusalOf(out('two', 1_000_000n))).toBe('ok');
     const quote = desk.pool.api.quotePay(ana, desk.quoteBody(outsideInvoice('three', 1_000_000n)));
     expect(await refusalOf(quote)).toBe('winding_down');
+  });
+
+  test.each<
+    [what: string, rules: Partial<AgentRules>, cap: Partial<Caller>, open: string, winding: string]
+  >([
+    ['without caps', {}, {}, 'ok', 'ok'],
+    ['with a small day', { perDayMsat: msat(1_000_000n) }, {}, 'day_cap_exceeded', 'ok'],
+    ['with small payments', { perPaymentMsat: msat(1_000_000n) }, {}, 'agent_cap_exceeded', 'ok'],
+    [
+      'with little in flight',
+      { inFlightMsat: msat(1_000_000n) },
+      {},
+      'in_flight_exceeded',
+      'in_flight_exceeded',
+    ],
+    [
+      'by a credential with a small day of its own',
+      {},
+      { perDayMsat: 1_000_000n },
+      'day_cap_exceeded',
+      'day_cap_exceeded',
+    ],
+  ])('gives an agent %s its own money at once', async (...row) => {
+    const [, rules, cap, open, winding] = row;
+    const agentDefaults = { ...GENEROUS, ...rules };
+    await desk.reopen({ policy: { ...TEST_POLICY, agentDefaults } });
+    await desk.credit(ana, 50_000_000n);
+    const caller = { ...ana, ...cap };
+    expect(await refusalOf(out('while open', 40_000_000n, caller))).toBe(open);
+    await desk.credit(ana, 50_000_000n, 'second');
+    await says('wind-down');
+    expect(await refusalOf(out('at the end', 40_000_000n, caller))).toBe(winding);
   });
 });
