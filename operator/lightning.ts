@@ -73,14 +73,17 @@ export type PayOutcome =
       detail: string;
     };
 
-export type PayFailure =
+export const PAY_FAILURES = [
   /** The payee refuses: wrong details, expired, or paid already. */
-  | 'refused_by_payee'
-  | 'insufficient_balance'
-  | 'no_route'
-  | 'pathfinding_timeout'
-  | 'cancelled'
-  | 'error';
+  'refused_by_payee',
+  /** Of the pool's channels. */
+  'insufficient_balance',
+  'no_route',
+  'pathfinding_timeout',
+  'cancelled',
+  'error',
+] as const;
+export type PayFailure = (typeof PAY_FAILURES)[number];
 
 /** No order and no question has a route fee above this, whatever anybody allows: 0.01 BTC. */
 export const ROUTE_FEE_MSAT_MAX = 1_000_000_000n;

@@ -9,6 +9,7 @@ import { z } from 'zod';
 import { invariant } from '../policies/failure.ts';
 import { hex32 } from '../policies/intent.ts';
 import { isWholeText } from '../policies/text.ts';
+import { PAY_FAILURES } from './lightning.ts';
 import { URGENCIES } from './operator-policy.ts';
 
 /** Largest request body, and largest `policy_context` in it. */
@@ -196,9 +197,14 @@ export const payResponse = z.object({
   wallet_receipt_sha256: hex32.optional(),
   preimage_sha256: hex32.optional(),
   paid_at_ms: unixMs.optional(),
-  error_code: z.string().optional(),
+  error_code: z
+    .string()
+    .optional()
+    .describe(`Why it failed: ${PAY_FAILURES.join(', ')}; others may come`),
   error_message: z.string().optional(),
-  receipt: jsonObject.describe('openagents.liquidity.invoice_pay_receipt.v1'),
+  receipt: jsonObject.describe(
+    'The schema Receipt: an openagents.liquidity.invoice_pay_receipt.v1, whole',
+  ),
   payment_proof: paymentProof.optional().describe('For the caller that paid, nobody else'),
   route_fee_msats: msats,
   service_fee_msats: msats,
@@ -212,7 +218,10 @@ export const statusResponse = z.object({
   receipt_signing_enabled: z.boolean(),
   quote_ttl_seconds: z.int().min(1),
   wallet_status: jsonObject.optional(),
-  error_code: z.string().optional(),
+  error_code: z
+    .string()
+    .optional()
+    .describe('Why it cannot pay now: node_unavailable or node_not_synced'),
   error_message: z.string().optional(),
   pool_id: z.string(),
   network: z.string(),
@@ -264,7 +273,7 @@ export const topupView = z.object({
   created_at_ms: unixMs,
   expires_at_ms: unixMs,
   received_msats: msats.optional(),
-  receipt: jsonObject.optional(),
+  receipt: jsonObject.optional().describe('The schema Receipt: a weir.action_receipt.v1, whole'),
 });
 export type TopupView = z.infer<typeof topupView>;
 
@@ -293,34 +302,19 @@ export const withdrawRequest = z.strictObject({
 });
 export type WithdrawRequest = z.infer<typeof withdrawRequest>;
 
-export const event = z.object({
-  seq: z.int().min(1),
-  at_ms: unixMs,
-  kind: z.string(),
-  payment_hash: hex32.optional(),
-  quote_id: z.string().optional(),
-  receipt_id: z.string().optional(),
-  topup_id: z.string().optional(),
-  code: z.string().optional().describe('Which alarm; of an alarm, for operators only'),
-  detail: z.string().optional().describe('What it is about; of an alarm, for operators only'),
-  mode: z
-    .enum(['open', 'frozen', 'winding-down'])
-    .optional()
-    .describe('Mode from then on; of a mode-changed, for operators only'),
-  why: z.string().optional().describe('Why it changed; of a mode-changed, for operators only'),
-});
-export type Event = z.infer<typeof event>;
-
-export const eventPage = z.object({
-  schema: z.literal('weir.event_page.v1'),
-  events: z.array(event),
-  next_after: z.int().min(0).describe('Ask for what comes after this'),
-});
-export type EventPage = z.infer<typeof eventPage>;
+export {
+  EVENT_KINDS,
+  type Event,
+  type EventPage,
+  event,
+  eventPage,
+  WEBHOOK_KINDS,
+  webhookBody,
+} from './event-protocol.ts';
 
 export const logPage = z.object({
   schema: z.literal('weir.log_page.v1'),
-  records: z.array(jsonObject),
+  records: z.array(jsonObject).describe('Each of the schema LogRecord'),
   next_after: z.int().min(0),
 });
 export type LogPage = z.infer<typeof logPage>;

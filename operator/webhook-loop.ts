@@ -2,17 +2,10 @@
  * Hints to the outside that something ended. What is to be sent is read from the event feed behind a cursor, so
  * there is no queue to lose; a receiver that missed one reads the feed itself.
  */
-import type { Event, EventPage } from './protocol.ts';
+import { type Event, type EventPage, WEBHOOK_KINDS } from './protocol.ts';
 import { type Delivery, deliver, type WebhookEndpoint } from './webhook-endpoint.ts';
 
-/** What ends a payment or a top-up. */
-const TERMINAL = new Set([
-  'pay-settled',
-  'pay-failed',
-  'pay-settled-late',
-  'topup-credited',
-  'topup-closed',
-]);
+const TERMINAL: ReadonlySet<string> = new Set(WEBHOOK_KINDS);
 /** Waits between tries of one event; then it is left to the feed. */
 export const RETRY_MS: readonly number[] = [1_000, 5_000, 30_000, 120_000, 600_000];
 const PAGE = 100;

@@ -5,6 +5,8 @@ import type { Command, Option } from 'commander';
 import { describe, expect, test } from 'vitest';
 import { coordinatorCommands } from '../coordinator/commands.ts';
 import { operatorCommands } from '../operator/commands.ts';
+import { PAY_FAILURES } from '../operator/lightning.ts';
+import { EVENT_KINDS } from '../operator/protocol.ts';
 import { REFUSALS } from '../operator/reasons.ts';
 import { receiptsCommands } from '../operator/receipts-command.ts';
 import { signerAgentCommands } from '../signer-agent/commands.ts';
@@ -37,6 +39,19 @@ test('every reason code stands in the README with its status and whether to ask 
   );
   expect(explained).toEqual(known);
 });
+
+test('every way in which a payment fails, and every event of an agent, stands in the README', () => {
+  const [, failures = ''] = README.split('`error_code` of a failed payment: ');
+  expect(codesIn(failures)).toEqual([...PAY_FAILURES]);
+  const [, kinds = ''] = chapter('### News').split('Kinds: ');
+  expect(codesIn(kinds)).toEqual([...EVENT_KINDS]);
+});
+
+/** What stands in backticks up to the end of the sentence, without what is said in brackets. */
+function codesIn(text: string): string[] {
+  const [sentence = ''] = text.replaceAll(/\([^)]*\)/g, '').split('.');
+  return [...sentence.matchAll(/`([a-z_-]+)`/g)].map(([, code = '']) => code);
+}
 
 test('every alarm that the operator raises stands in the README, and no other', () => {
   const sources = readdirSync('operator', { recursive: true, encoding: 'utf8' })

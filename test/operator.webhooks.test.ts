@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import type { Event } from '../operator/protocol.ts';
+import { type Event, webhookBody } from '../operator/protocol.ts';
 import { checkEndpoint, deliver, isPublic, publicLookup } from '../operator/webhook-endpoint.ts';
 import {
   type CursorStore,
@@ -117,6 +117,7 @@ test('a receiver checks it with the published library, and knows a repetition by
     timestamp: '2026-09-21T14:13:20.000Z',
     data: event,
   });
+  expect(webhookBody.parse(verified[0])).toEqual(verified[0]);
   expect(received.map(({ headers }) => headers['webhook-id'])).toEqual(['evt_7', 'evt_7']);
   expect(received[0]?.body).toBe(received[1]?.body);
   expect(() =>

@@ -17,6 +17,7 @@ import { QUOTE_INSTRUCTIONS } from '../operator/protocol.ts';
 import { refuse } from '../operator/reasons.ts';
 
 const HASH = 'ab'.repeat(32);
+const SIGNATURE = 'cd'.repeat(64);
 
 export interface PoolDouble {
   api: PoolApi;
@@ -76,9 +77,9 @@ export function poolDouble(): PoolDouble {
       did('receipt', caller, id);
       return id === 'lipr_none'
         ? { is: 'refused', refusal: refuse('not_found', 'nothing of yours has this name') }
-        : { is: 'ok', body: { receipt_id: id, seen_by: caller?.agentId ?? 'everybody' } };
+        : { is: 'ok', body: { ...documentBody(id), seen_by: caller?.agentId ?? 'everybody' } };
     },
-    proof: (id) => found('proof', null, id, { receipt_id: id }),
+    proof: (id) => found('proof', null, id, documentBody(id).proof),
     async events(caller, after, limit, waitMs) {
       did('events', caller, { after, limit, waitMs });
       const event = { seq: after + 1, at_ms: 1, kind: 'pay-settled', quote_id: 'liq_quote_1' };
@@ -94,7 +95,7 @@ export function poolDouble(): PoolDouble {
         { after, limit },
         { schema: 'weir.log_page.v1', records: [], next_after: after },
       ),
-    checkpoint: () => found('checkpoint', null, null, { size: 3 }),
+    checkpoint: () => found('checkpoint', null, null, CHECKPOINT),
     async recordRefusal(of) {
       recorded.push(of);
       return { ...of.refusal, receiptId: `lprr_${recorded.length}` };
@@ -215,6 +216,57 @@ function prepaidBody(): wire.PrepaidView {
     topups: [],
   };
 }
+
+/** In the shape of a receipt with its proof; nothing in it verifies. */
+function documentBody(receiptId: string) {
+  const log = { pool_id: 'harbour', seq: 3 };
+  return {
+    schema: 'weir.receipt_document.v1',
+    receipt: {
+      schema: 'weir.refusal_receipt.v1',
+      receipt_id: receiptId,
+      canonical_json_sha256: HASH,
+      signature: {
+        schema: 'openagents.receipt_signature.v1',
+        scheme: 'secp256k1_schnorr_no_aux_rand',
+        signer_pubkey: HASH,
+        signed_sha256: HASH,
+        signature_hex: SIGNATURE,
+      },
+      extensions: { schema: 'weir.receipt_extensions.v1', ...log, proves: '', does_not_prove: [] },
+    },
+    proof: {
+      schema: 'weir.receipt_proof.v1',
+      record: {
+        schema: 'weir.log_record.v1',
+        ...log,
+        at_ms: 1,
+        kind: 'refused',
+        event_sha256: HASH,
+      },
+      batch: {
+        first_seq: 3,
+        n: 1,
+        root: HASH,
+        prev_root: HASH,
+        signer: HASH,
+        signature: SIGNATURE,
+        index: 0,
+        path: [],
+      },
+    },
+  };
+}
+
+const CHECKPOINT = {
+  schema: 'weir.checkpoint.v1',
+  origin: 'weir/harbour',
+  size: 3,
+  root: HASH,
+  at_ms: 1,
+  signer: HASH,
+  signature: SIGNATURE,
+};
 
 function topupBody(): wire.TopupView {
   return {

@@ -1,6 +1,8 @@
 /** The interface as a page for people: static text, nothing is fetched and nothing runs. Pure. */
 import { z } from 'zod';
+import { event, webhookBody } from '../protocol.ts';
 import { REFUSALS } from '../reasons.ts';
+import { receiptExtensionsShape, receiptShape } from '../receipts/receipt-shape.ts';
 import { PREFIXES, ROUTES, type Route } from './routes.ts';
 
 const STYLE =
@@ -21,6 +23,13 @@ export function docsPage(publicUrl: string): string {
     '<li>It ends with the receipt of the one payment, however often you ask. Never quote the same invoice again in between.</li></ol>',
     '<h2>Routes</h2>',
     ...ROUTES.map(routeSection),
+    '<h2>Events and webhooks</h2><p>A webhook is a POST of the operator’s choice, by the headers of Standard Webhooks; it only hints, the feed is the truth.</p>',
+    fieldTable('Event', event, 'POST'),
+    fieldTable('Webhook', webhookBody, 'POST'),
+    '<h2>Receipts</h2>',
+    `<p>${escaped(receiptShape.description ?? '')}</p>`,
+    fieldTable('Receipt', receiptShape, 'POST'),
+    fieldTable('extensions', receiptExtensionsShape, 'POST'),
     '<h2>Refusals</h2><p>Always <code>{"error":{"code","message","reason_code",…}}</code>. Act on <code>reason_code</code>; wait <code>retry_after_ms</code> where it is given.</p>',
     table(
       ['reason_code', 'HTTP', 'code', 'retry', 'meaning'],

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import {
   AGENT_HEADER,
   errorEnvelope,
+  event,
   eventPage,
   jsonObject,
   logPage,
@@ -20,9 +21,19 @@ import {
   statusResponse,
   topupRequest,
   topupView,
+  webhookBody,
   withdrawRequest,
 } from '../protocol.ts';
 import { REFUSALS, type RefusalReason, refuse } from '../reasons.ts';
+import { checkpointSchema } from '../receipts/checkpoint.ts';
+import { logRecordSchema } from '../receipts/log-record.ts';
+import { receiptProofSchema } from '../receipts/proof.ts';
+import {
+  receiptDocumentShape,
+  receiptExtensionsShape,
+  receiptShape,
+} from '../receipts/receipt-shape.ts';
+import { webhooksOf } from './openapi-webhooks.ts';
 import { envelopeOf } from './refusal-error.ts';
 import { PREFIXES, ROUTES, type Route } from './routes.ts';
 
@@ -47,8 +58,16 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   TopupRequest: topupRequest,
   TopupView: topupView,
   WithdrawRequest: withdrawRequest,
+  Event: event,
   EventPage: eventPage,
+  WebhookBody: webhookBody,
   LogPage: logPage,
+  LogRecord: logRecordSchema,
+  Checkpoint: checkpointSchema,
+  Receipt: receiptShape,
+  ReceiptExtensions: receiptExtensionsShape,
+  ReceiptProof: receiptProofSchema,
+  ReceiptDocument: receiptDocumentShape,
   JsonObject: jsonObject,
   ErrorEnvelope: errorEnvelope,
 };
@@ -65,6 +84,7 @@ export function openApiDocument(publicUrl: string): Json {
     },
     servers: PREFIXES.map((prefix) => ({ url: `${publicUrl}${prefix}` })),
     paths: pathsOf(),
+    webhooks: webhooksOf(),
     components: {
       schemas: schemasOf(),
       responses: Object.fromEntries(

@@ -8,7 +8,6 @@ import {
   byTopupId,
   eventPage,
   eventQuery,
-  jsonObject,
   logPage,
   logQuery,
   paymentList,
@@ -24,6 +23,9 @@ import {
   topupView,
   withdrawRequest,
 } from '../protocol.ts';
+import { checkpointSchema } from '../receipts/checkpoint.ts';
+import { receiptProofSchema } from '../receipts/proof.ts';
+import { receiptDocumentShape } from '../receipts/receipt-shape.ts';
 import type { Auth, ProcedureName } from './router.ts';
 
 /** The published client calls under the second, the specification under the first. */
@@ -141,13 +143,13 @@ export const ROUTES: readonly Route[] = [
     auth: 'optional',
     summary: 'A receipt. Whole for its owner; without invoice, host and payment hash for others.',
     input: byReceiptId,
-    output: jsonObject,
+    output: receiptDocumentShape,
   }),
   get('/proofs/{receipt_id}', 'proof', {
     ...open,
     summary: 'Proof that a receipt is in the public log (RFC 6962).',
     input: byReceiptId,
-    output: jsonObject,
+    output: receiptProofSchema,
   }),
   get('/events', 'events', {
     ...reading,
@@ -166,6 +168,6 @@ export const ROUTES: readonly Route[] = [
     ...open,
     summary: 'The signed size and root of the public log.',
     input: null,
-    output: jsonObject,
+    output: checkpointSchema,
   }),
 ];

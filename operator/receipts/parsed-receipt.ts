@@ -16,16 +16,18 @@ import {
 } from './receipt-schemas.ts';
 import { SIGNATURE_SCHEMA, SIGNATURE_SCHEME } from './unsigned-receipt.ts';
 
+export const receiptSignatureSchema = z.strictObject({
+  schema: z.literal(SIGNATURE_SCHEMA),
+  scheme: z.literal(SIGNATURE_SCHEME),
+  signer_pubkey: xOnlyKey,
+  signed_sha256: hex32,
+  signature_hex: schnorrSignature,
+});
+
 const envelope = z.object({
   receipt_id: z.string().max(64),
   canonical_json_sha256: hex32,
-  signature: z.strictObject({
-    schema: z.literal(SIGNATURE_SCHEMA),
-    scheme: z.literal(SIGNATURE_SCHEME),
-    signer_pubkey: xOnlyKey,
-    signed_sha256: hex32,
-    signature_hex: schnorrSignature,
-  }),
+  signature: receiptSignatureSchema,
   extensions: z.looseObject({
     schema: z.literal(EXTENSIONS_SCHEMA),
     pool_id: z.string().max(64),
