@@ -23,7 +23,7 @@ const pathText = z.string().min(1).max(4_096);
 const hostPort = z.string().regex(/^[^/\s]+:[0-9]{1,5}$/, 'must be host:port');
 const urlText = z.url({ protocol: /^https?$/ });
 
-const configSchema = z.strictObject({
+const configShape = z.strictObject({
   schema: z.literal('weir.operator/v1'),
   network: networkName,
   pool_id: label,
@@ -43,7 +43,7 @@ const configSchema = z.strictObject({
       z.strictObject({ url: urlText, cookie_file: pathText }),
     ])
     .exactOptional(),
-  /** The treasury, and whom to believe about it; without it channels are not opened or closed. */
+  /** The treasury, and whom to believe about it; without it, or without bitcoind, channels are left alone. */
   treasury: z.strictObject({ socket: pathText, id: hex32, coordinator_key: hex32 }).exactOptional(),
   webhooks: z
     .array(z.strictObject({ url: urlText, secret_file: pathText }))
@@ -54,7 +54,17 @@ const configSchema = z.strictObject({
     .max(8)
     .exactOptional(),
 });
-export type OperatorConfig = z.infer<typeof configSchema>;
+export type OperatorConfig = z.infer<typeof configShape>;
+
+/** Who tells LND of its towers runs with both only: towers that nobody tells it of would be trusted in vain. */
+const configSchema = configShape.superRefine(({ watchtowers, treasury, bitcoind }, context) => {
+  if (watchtowers === undefined) return;
+  for (const [name, given] of Object.entries({ treasury, bitcoind })) {
+    if (given !== undefined) continue;
+    const message = `need a ${name} in the config: without one channels are left alone, and towers too`;
+    context.addIssue({ code: 'custom', path: ['watchtowers'], message });
+  }
+});
 
 /** @throws Failure NOT_FOUND without one, INPUT_INVALID naming the key that is wrong. */
 export async function readConfig(dir: string): Promise<OperatorConfig> {
@@ -77,12 +87,12 @@ export function proxyHopsOf({ proxy_hops }: Pick<OperatorConfig, 'proxy_hops'>):
   return Number.parseInt(proxy_hops ?? '0', 10);
 }
 
-/** Says which treasury funds the channels. @throws Failure INPUT_INVALID, NOT_FOUND */
+/** Says which treasury funds the channels, and which towers guard them. @throws Failure INPUT_INVALID, NOT_FOUND */
 export async function writeTreasury(
   dir: string,
-  treasury: NonNullable<OperatorConfig['treasury']>,
+  asked: Pick<OperatorConfig, 'treasury' | 'watchtowers'>,
 ): Promise<void> {
-  const config = checkedConfig({ ...(await readConfig(dir)), treasury });
+  const config = checkedConfig({ ...(await readConfig(dir)), ...asked });
   const file = path.join(dir, FILES.config);
   const draft = `${file}.new`;
   await writeFile(draft, configText(config), { mode: 0o600 });

@@ -31,6 +31,8 @@ interface InitFlags extends CommandOptions {
   watchtower?: string[];
 }
 
+const TOWERS = 'towers that LND sends its breach remedies to; needs treasury and bitcoind';
+
 export function initCommand(): Command {
   return new Command('init')
     .description('make an operator: keys, config, books')
@@ -52,7 +54,7 @@ export function initCommand(): Command {
     .option('--treasury-socket <file>', 'pool.sock of weir coordinator run: needed for channels')
     .option('--treasury-id <hex>', 'id of the treasury')
     .option('--coordinator-key <hex>', "the coordinator's key, whom to believe")
-    .option('--watchtower <key@host:port...>', 'towers that LND sends its breach remedies to')
+    .option('--watchtower <key@host:port...>', TOWERS)
     .option('--json', 'print JSON')
     .action((flags: InitFlags) =>
       ending(flags, async () => {
@@ -189,6 +191,7 @@ interface TreasuryFlags extends CommandOptions {
   socket: string;
   id: string;
   coordinatorKey: string;
+  watchtower?: string[];
 }
 
 /** Written into the config: whom to believe is decided once, by a person. */
@@ -199,13 +202,16 @@ export function treasuryCommand(): Command {
     .requiredOption('--socket <file>', 'pool.sock of weir coordinator run')
     .requiredOption('--id <hex>', 'id of the treasury')
     .requiredOption('--coordinator-key <hex>', "the coordinator's key")
+    .option('--watchtower <key@host:port...>', TOWERS)
     .option('--json', 'print JSON')
     .action((flags: TreasuryFlags) =>
       ending(flags, async () => {
         const { writeTreasury } = await import('./config.ts');
         const socket = path.resolve(flags.socket);
-        const { id, coordinatorKey: coordinator_key } = flags;
-        await writeTreasury(folderOf(flags), { socket, id, coordinator_key });
+        const { id, coordinatorKey: coordinator_key, watchtower: watchtowers } = flags;
+        const treasury = { socket, id, coordinator_key };
+        const asked = { treasury, ...(watchtowers === undefined ? {} : { watchtowers }) };
+        await writeTreasury(folderOf(flags), asked);
         if (flags.json === true) printJson({ treasury: id });
         else printLine(`channels are funded by the treasury ${id}`);
         return EXIT.done;
