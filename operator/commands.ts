@@ -69,7 +69,7 @@ function payCommand(): Command {
     .requiredOption('--agent <id>', 'whose limits count, and whose balance with --funding prepaid')
     .requiredOption('--funding <source>', 'prepaid or treasury')
     .requiredOption('--max-fee-msat <msat>', 'bound of route fee and service fee together')
-    .option('--key <text>', 'idempotency key; the payment hash names it else')
+    .option('--key <text>', "idempotency key; else made of the end of the invoice's text")
     .action((invoice: string, flags: PayFlags) =>
       ending(flags, async () => {
         const { funding } = flags;
