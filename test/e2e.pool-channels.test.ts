@@ -239,44 +239,6 @@ describeWithLnd('channels of a pool', () => {
   );
 
   test(
-    'a peer that falls silent before funding_signed gives no guardian anything to sign, and holds nothing afterwards',
-    async () => {
-      const { operator, lightning, treasury } = world();
-      const left = lightning.node('left');
-      await operator.daemon?.stop();
-      await startOperator(world(), { WEIR_CRASH_AT: 'before-verify:1' });
-      await opens(world(), wish(world(), 'left', '500000')).catch(() => null);
-      await operator.daemon?.ended;
-      left.pause();
-      await startOperator(world());
-      const { batches } = await untilList(
-        world(),
-        'the node to have sent what is to be signed',
-        (list) => list.batches.at(-1)?.phase === 'verified',
-      );
-      const { batchId = '', proposalId } = batches.at(-1) ?? {};
-      expect(await pendingAt(pool())).toEqual([]);
-      const row = await rowOf(treasury, proposalId ?? '');
-      expect([row.signed, row.asks]).toEqual([[], []]);
-      await operatorJson(world(), ['channels', 'abort', batchId, 'it does not sign'], [0, 4]);
-      await untilList(world(), 'the batch to be let go', (list) =>
-        list.batches.some((each) => each.batchId === batchId && each.phase === 'aborted'),
-      );
-      expect((await rowOf(treasury, proposalId ?? '')).state).toBe('dead');
-      left.resume();
-      // It signs late, and the node has forgotten what for.
-      await mineSynced(lightning, 1);
-      const next = await opens(world(), wish(world(), 'left', '500000'));
-      expect(next.phase).toBe('attested');
-      await opened(world(), next);
-      expect((await batchNow(world(), { ...next, batchId })).phase).toBe('aborted');
-      expect(await pendingAt(pool())).toEqual([]);
-      await booksAgree(world());
-    },
-    TEST_MS_MAX,
-  );
-
-  test(
     'a close waits for two guardians, is ordered by nobody else, and pays the treasury',
     async () => {
       const { channels, batches } = await channelsOf(world());

@@ -19,6 +19,7 @@ import type { LndNode } from '../regtest/lnd.ts';
 import { until } from '../regtest/wait.ts';
 import { describeWithLnd } from './lnd-available.ts';
 import { neobank } from './neobank-client.ts';
+import { booked, OF_THE_POOL, OPERATOR, spendCapital } from './pool-capital.ts';
 import {
   type Agent,
   agentWith,
@@ -45,13 +46,6 @@ const BALANCE = 100_000_000n;
 const LAST = 95_000_000n;
 /** What the pool keeps to spend of its own: one such payment with its fees, and not two. */
 const ENOUGH_FOR_ONE = 105_000_000n;
-/** What it pays for itself at most and at least at once. */
-const PIECE = 350_000_000n;
-const DUST = 4_000_000n;
-/** More than a piece costs on its way. */
-const FEES = 2_000_000n;
-const OPERATOR = ['--role', 'operator'];
-const OF_THE_POOL = { funding: 'treasury', max_fee_msats: 1_000_000 };
 
 describeWithLnd('paying through a pool', () => {
   // In one part: parts that arrived would wait at the payee for two minutes for those that cannot.
@@ -262,7 +256,7 @@ describeWithLnd('paying through a pool', () => {
         const agent = await agentWith(pool(), 0n, OPERATOR);
         racers.push({ agent, held: await holdInvoice(payee(), { msat: LAST }) });
       }
-      await spendCapital(await agentWith(pool(), 0n, OPERATOR), ENOUGH_FOR_ONE);
+      await spendCapital(pool(), await agentWith(pool(), 0n, OPERATOR), ENOUGH_FOR_ONE);
       const asks = racers.map(({ agent, held }) => () => {
         const body = quoteBody(held.request, 'the last', OF_THE_POOL);
         return rawPost(pool(), agent.token, '/v1/liquidity/quote_pay', body);
@@ -301,9 +295,9 @@ describeWithLnd('paying through a pool', () => {
     async () => {
       const agent = await agentWith(pool(), BALANCE);
       const operator = await agentWith(pool(), 0n, OPERATOR);
-      await spendCapital(operator, 0n);
+      await spendCapital(pool(), operator, 0n);
       // The books still have it: it is the reserve that LND keeps in the channel.
-      expect(await booked('LLP:asset:ln.local')).toBeGreaterThan(MSAT);
+      expect(await booked(pool(), 'LLP:asset:ln.local')).toBeGreaterThan(MSAT);
       const own = await invoice(payee(), { msat: MSAT });
       await expect(quoted(pool(), operator, own.request, OF_THE_POOL)).rejects.toThrow(
         /outbound_too_low/,
@@ -320,40 +314,6 @@ describeWithLnd('paying through a pool', () => {
     },
     TEST_MS_MAX,
   );
-
-  async function booked(account: string): Promise<bigint> {
-    const { json } = await askPool(pool(), (client) => client.books.query());
-    const { accounts } = json as { accounts: { account: string; balance: string }[] };
-    return BigInt(accounts.find((each) => each.account === account)?.balance ?? 0);
-  }
-
-  /** What the channel can send beyond all that is agents'. */
-  async function spareMsat(): Promise<bigint> {
-    await nodeMsat(pool());
-    const { lnd } = pool().lightning.node('pool');
-    const { channels } = await called('getChannels', getChannels({ lnd }));
-    const [channel] = channels;
-    const kept = (channel?.local_reserve ?? 0) + (channel?.commit_transaction_fee ?? 0);
-    const sendable = (BigInt(channel?.local_balance ?? 0) - BigInt(kept)) * 1_000n;
-    return sendable - (await booked('SYS:asset:ln.local'));
-  }
-
-  /** The pool pays for itself until it has no more than that to spare, or as good as. */
-  async function spendCapital(own: Agent, keepMsat: bigint): Promise<void> {
-    for (;;) {
-      const most = (await spareMsat()) - keepMsat;
-      if (most < DUST) return;
-      const msat = most < PIECE ? most - FEES : PIECE;
-      const { request } = await invoice(pool().lightning.node('left'), { msat });
-      const id = await until(
-        'the node to show what it has',
-        () => quoted(pool(), own, request, OF_THE_POOL).catch(() => null),
-        STEP_MS_MAX,
-      );
-      const answer = await settles(pool(), own, id);
-      expect(told(answer).status).toBe('succeeded');
-    }
-  }
 
   test(
     'a pool that winds down takes nothing, closes its open top-ups, and pays out what it owes',

@@ -44,12 +44,10 @@ describe('a funding that the books have no coins for', () => {
     await world.rounds(1);
     const back = { rail: 'cold', amountMsat: ALL } as const;
     const event = { kind: 'capital-brought' as const, ...back, why: 'it was there' };
-    await world
-      .parts()
-      .engine.act(() => ({
-        news: [{ event, entry: capitalBrought(back), receipt: null }],
-        answer: null,
-      }));
+    await world.parts().engine.act(() => ({
+      news: [{ event, entry: capitalBrought(back), receipt: null }],
+      answer: null,
+    }));
     expect((await driven(world)).phase).toBe('done');
     expect(await differences(world)).toEqual(NO_DIFFERENCE);
     await world.close();

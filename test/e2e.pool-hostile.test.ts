@@ -1,7 +1,6 @@
 /**
- * A pool that is not its owner's any more, on a real node: it has the pool's key and the channel manager's macaroon,
- * and tells the treasury another close address than it told LND. Guardians cannot see that while a channel is
- * pending (LND does not list it); they see it at its first block, and nothing follows it.
+ * Channels with others who mean no good, on real nodes: a peer that takes a funding and does not sign, and a pool
+ * that is not its owner's any more.
  */
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -9,6 +8,7 @@ import { base64 } from '@scure/base';
 import { getChannels } from 'ln-service';
 import { expect, test } from 'vitest';
 import { FILES } from '../coordinator/config.ts';
+import { operatorJson, startOperator } from '../demo/lightning-world.ts';
 import { agentJson, STEP_MS_MAX } from '../demo/world.ts';
 import { decodePsbt } from '../descriptors/psbt.ts';
 import { treasuryDoor } from '../operator/adapters/treasury.ts';
@@ -22,7 +22,19 @@ import { mineSynced } from '../regtest/lightning.ts';
 import { called } from '../regtest/ln-call.ts';
 import { minerAddress } from '../regtest/network.ts';
 import { until } from '../regtest/wait.ts';
-import { agreed, pendingAt, QUORUM, sharedPool } from './e2e-pool.ts';
+import {
+  agreed,
+  batchNow,
+  booksAgree,
+  opened,
+  opens,
+  pendingAt,
+  QUORUM,
+  sharedPool,
+  untilList,
+  wish,
+} from './e2e-pool.ts';
+import { rowOf } from './e2e-world.ts';
 import { describeWithLnd } from './lnd-available.ts';
 import { realHands } from './lnd-hands.ts';
 
@@ -34,9 +46,49 @@ interface AgentStatus {
   automation: { state: string; why: string };
 }
 
-describeWithLnd('a pool in other hands', () => {
+describeWithLnd('channels with others who mean no good', () => {
   const world = sharedPool({ nodes: ['pool', 'left'] });
   const node = () => world().lightning.node('pool');
+
+  test(
+    'a peer that falls silent before funding_signed gives no guardian anything to sign, and holds nothing afterwards',
+    async () => {
+      const { operator, lightning, treasury } = world();
+      const left = lightning.node('left');
+      const capital = ['capital', '--rail', 'cold', '--amount-msat', '50000000000'];
+      await operatorJson(world(), [...capital, '--why', 'what the treasury holds for the pool']);
+      await operator.daemon?.stop();
+      await startOperator(world(), { WEIR_CRASH_AT: 'before-verify:1' });
+      await opens(world(), wish(world(), 'left', '500000')).catch(() => null);
+      await operator.daemon?.ended;
+      left.pause();
+      await startOperator(world());
+      const { batches } = await untilList(
+        world(),
+        'the node to have sent what is to be signed',
+        (list) => list.batches.at(-1)?.phase === 'verified',
+      );
+      const { batchId = '', proposalId } = batches.at(-1) ?? {};
+      expect(await pendingAt(node())).toEqual([]);
+      const row = await rowOf(treasury, proposalId ?? '');
+      expect([row.signed, row.asks]).toEqual([[], []]);
+      await operatorJson(world(), ['channels', 'abort', batchId, 'it does not sign'], [0, 4]);
+      await untilList(world(), 'the batch to be let go', (list) =>
+        list.batches.some((each) => each.batchId === batchId && each.phase === 'aborted'),
+      );
+      expect((await rowOf(treasury, proposalId ?? '')).state).toBe('dead');
+      left.resume();
+      // It signs late, and the node has forgotten what for.
+      await mineSynced(lightning, 1);
+      const next = await opens(world(), wish(world(), 'left', '500000'));
+      expect(next.phase).toBe('attested');
+      await opened(world(), next);
+      expect((await batchNow(world(), { ...next, batchId })).phase).toBe('aborted');
+      expect(await pendingAt(node())).toEqual([]);
+      await booksAgree(world());
+    },
+    TEST_MS_MAX,
+  );
 
   /** Pending at LND with a close address of the thief's, and signed for by the pool's own key. */
   async function liedAbout(closeAddress: string): Promise<{ id: string; outpoint: string }> {
@@ -88,6 +140,8 @@ describeWithLnd('a pool in other hands', () => {
     return { id: made.id ?? '', outpoint };
   }
 
+  // It has the pool's key and the channel manager's macaroon, and tells the treasury another close address than it told
+  // LND. Guardians cannot see that while a channel is pending, since LND does not list it.
   test(
     'LN-27 a channel that closes to another address than was approved stops every agent at its first block',
     async () => {
@@ -97,7 +151,10 @@ describeWithLnd('a pool in other hands', () => {
       await agreed(world(), id);
       await mineSynced(lightning, 6);
       const { channels } = await called('channels', getChannels({ lnd: node().lnd }));
-      expect(channels.map((each) => each.cooperative_close_address)).toEqual([thief]);
+      const found = channels.find(
+        (each) => `${each.transaction_id}:${each.transaction_vout}` === outpoint,
+      );
+      expect(found?.cooperative_close_address).toBe(thief);
       for (const seat of QUORUM) {
         const { automation } = await until(
           `the agent of ${seat} to stop`,
