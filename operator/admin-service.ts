@@ -24,6 +24,8 @@ import { type StatusParts, statusAnswer } from './status-answer.ts';
 export interface AdminOptions extends PoolServiceOptions, Pick<StatusParts, 'places' | 'refusals'> {
   payer: Pick<Payer, 'estimate' | 'lookUp'>;
   reconcile: ReconcileOptions;
+  /** Has all booked that forwards earned by now. */
+  forwards: { catchUp(): Promise<void> };
 }
 
 export function adminService(options: AdminOptions): AdminService {
@@ -77,6 +79,7 @@ export function adminService(options: AdminOptions): AdminService {
       return { json: document, text: JSON.stringify(document, null, 2), exit: EXIT.done };
     },
     async reconcile() {
+      await options.forwards.catchUp();
       const done = await reconcileOnce(options.reconcile, engine.state().openedAtMs);
       const text =
         done.unknown.length === 0

@@ -134,7 +134,7 @@ async function openPool(parts: Parts): Promise<{ close(): Promise<void> }> {
   });
   const refusals = new Map<string, number>();
   const places = { journal: path.join(dir, FILES.journal), listen: config.listen, url: config.url };
-  const admin = watched(adminService({ ...options, reconcile, places, refusals }), fatal);
+  const admin = watched(adminService({ ...options, reconcile, forwards, places, refusals }), fatal);
   await firstMatch(matching.ready, fatal, () => driver.resume());
   const servings = await serve(parts, {
     api: watched(poolService(options), fatal),

@@ -76,6 +76,7 @@ describeWithLnd('a pool that others pay through', () => {
 
   /** The income once books and node are the same. */
   async function booked(): Promise<bigint> {
+    await askPool(pool(), (client) => client.reconcile.mutate());
     await booksAgree(pool());
     return income();
   }
