@@ -329,8 +329,10 @@ function outboundHeld(
     if (facts.outgoingHashes.has(payment.quote.paymentHash)) continue;
     heldMsat += payment.quote.amountMsat + payment.quote.routeFeeCapMsat;
   }
-  for (const { atMs, paymentHash, msat: left } of state.leftLately) {
-    if (atMs >= facts.lookedAtMs && !facts.outgoingHashes.has(paymentHash)) heldMsat += left;
+  for (let at = state.leftLately.length - 1; at >= 0; at -= 1) {
+    const left = state.leftLately[at];
+    if (left === undefined || left.atMs < facts.lookedAtMs) break;
+    if (!facts.outgoingHashes.has(left.paymentHash)) heldMsat += left.msat;
   }
   return { heldMsat, soonest };
 }
