@@ -4,6 +4,7 @@
  */
 import { initTRPC, type TRPCError } from '@trpc/server';
 import { ZodError } from 'zod';
+import { Failure } from '../../policies/failure.ts';
 import { isWholeText } from '../../policies/text.ts';
 import type { Action, ApiRefusal, Caller, PoolApi, Reply } from '../pool-api.ts';
 import {
@@ -87,6 +88,10 @@ const base = t.procedure.use(async ({ ctx, meta, path, next, getRawInput }) => {
   if (result.ok) return result;
   const { cause, code } = result.error;
   if (cause instanceof RefusalError) throw await record(cause.refusal);
+  // Nothing was decided, and no receipt would find room either.
+  if (cause instanceof Failure && cause.code === 'NOT_READY') {
+    throw refusalError(refuse('overloaded', 'too much waits for the disk'));
+  }
   // A schema of ours that fails inside a procedure is a fault; tRPC marks the input's own so.
   if (code === 'BAD_REQUEST' && cause instanceof ZodError) throw await record(inputRefusal(cause));
   ctx.fault(cause ?? result.error);
