@@ -112,6 +112,34 @@ describe('a command of the README exists with the options it is shown with', () 
   });
 });
 
+/** What stands in backticks in the operator's chapter and begins like one of its commands. */
+function spokenOf(operator: Command): string[] {
+  const names = new Set(operator.commands.map((each) => each.name()));
+  const spoken = [...chapter('## Run a pool').matchAll(/`([a-z-]+(?: [^`]*)?)`/g)].map(
+    ([, text = '']) => text.replaceAll('\\|', '|'),
+  );
+  return [...new Set(spoken)].filter((text) => names.has(text.split(' ')[0] ?? ''));
+}
+
+describe('a command that the operator’s chapter speaks of exists', () => {
+  const operator = operatorCommands();
+  test.each(spokenOf(operator))('%s', (text) => {
+    const words = text.split(' ');
+    let command = operator;
+    for (;;) {
+      const next = command.commands.find((each) => each.name() === words[0]);
+      if (next === undefined) break;
+      command = next;
+      words.shift();
+    }
+    // A group of commands is no command; a word in small letters after one would be a command that is not there.
+    const unknown = command.commands.length > 0 && /^[a-z]+$/.test(words[0] ?? '');
+    expect(unknown ? `no ${words[0]} of ${command.name()}` : '').toBe('');
+    const given = words.filter((word) => word.startsWith('--'));
+    expect(given.filter((word) => command.options.every(({ long }) => long !== word))).toEqual([]);
+  });
+});
+
 test('the curl examples of the README are the lines of demo/curl-examples.sh', () => {
   const [, script = ''] = readFileSync('demo/curl-examples.sh', 'utf8').split(
     /^# Each command as it stands in the README.*\n/m,
