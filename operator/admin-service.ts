@@ -13,6 +13,7 @@ import { giveUpPayment } from './give-up.ts';
 import { accountRows } from './ledger/ledger.ts';
 import type { Payer } from './lightning.ts';
 import { finalAnswer, pay, quotePay } from './liquidity-service.ts';
+import { isNodeFailure } from './node-failure.ts';
 import type { ApiRefusal, Caller } from './pool-api.ts';
 import type { PoolServiceOptions } from './pool-service.ts';
 import type { Payment } from './pool-state.ts';
@@ -79,19 +80,32 @@ export function adminService(options: AdminOptions): AdminService {
       return { json: document, text: JSON.stringify(document, null, 2), exit: EXIT.done };
     },
     async reconcile() {
-      await options.forwards.catchUp();
+      const forwards = await caughtUp(options.forwards);
       const done = await reconcileOnce(options.reconcile, engine.state().openedAtMs);
       const text =
         done.unknown.length === 0
-          ? `${done.matched} payments of the node are in the books`
+          ? `${done.matched} payments of the node are in the books${FORWARDS_TEXT[forwards]}`
           : `FROZEN: the node made payments that nobody ordered: ${done.unknown.join(', ')}`;
       return {
-        json: done,
+        json: { ...done, forwards },
         text,
         exit: done.unknown.length === 0 ? EXIT.done : EXIT.integrityViolated,
       };
     },
   };
+}
+
+const FORWARDS_TEXT = { booked: '', unread: '; what forwards earned could not be read' };
+
+/** Payments are matched whatever the node says of its forwards. */
+async function caughtUp(forwards: AdminOptions['forwards']): Promise<'booked' | 'unread'> {
+  try {
+    await forwards.catchUp();
+    return 'booked';
+  } catch (cause) {
+    if (isNodeFailure(cause)) return 'unread';
+    throw cause;
+  }
 }
 
 async function booksAnswer({ engine }: AdminOptions): Promise<Answer> {

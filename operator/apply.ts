@@ -9,7 +9,7 @@ import type { Entry } from './ledger/entry.ts';
 import { postEntry } from './ledger/ledger.ts';
 import type { PoolEvent, PoolEventOf, Quote } from './pool-event.ts';
 import {
-  LATELY_MS,
+  LATELY_MAX,
   type Payment,
   type PoolState,
   payeeUsageOf,
@@ -223,10 +223,9 @@ function finish(
   if (payment.inside !== null) return;
   state.newestSettled = event.paymentHash;
   const msat = payment.quote.amountMsat + event.routeFeeMsat;
-  const { atMs } = fact;
-  const kept = state.leftLately.findIndex((each) => each.atMs > atMs - LATELY_MS);
-  state.leftLately.splice(0, kept === -1 ? state.leftLately.length : kept);
-  state.leftLately.push({ atMs, paymentHash: event.paymentHash, msat });
+  state.leftLately.push({ seq: fact.seq, paymentHash: event.paymentHash, msat });
+  // In halves: to take one from the front each time costs as much as all that are behind it.
+  if (state.leftLately.length >= 2 * LATELY_MAX) state.leftLately.splice(0, LATELY_MAX);
 }
 
 /** What failed moved nothing: it does not count in the day. */

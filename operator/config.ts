@@ -68,18 +68,21 @@ const configSchema = configShape.superRefine(({ watchtowers, treasury, bitcoind 
 
 /** @throws Failure NOT_FOUND without one, INPUT_INVALID naming the key that is wrong. */
 export async function readConfig(dir: string): Promise<OperatorConfig> {
+  return checkedConfig(await configTree(dir));
+}
+
+async function configTree(dir: string): Promise<object> {
   const file = path.join(dir, FILES.config);
   const text = await readFile(file, 'utf8').catch((cause: unknown) => {
     throw new Failure('NOT_FOUND', `${file} is not there: weir operator init makes it`, { cause });
   });
-  let tree: unknown;
   try {
-    tree = parseYamlTree(text, 'config');
+    const tree = parseYamlTree(text, 'config');
+    return typeof tree === 'object' && tree !== null ? tree : {};
   } catch (cause) {
     if (!(cause instanceof Failure)) throw cause;
     throw new Failure('INPUT_INVALID', cause.message, { cause });
   }
-  return checkedConfig(tree);
 }
 
 /** Proxies in front of the API whose word on X-Forwarded-For is taken. */
@@ -92,7 +95,8 @@ export async function writeTreasury(
   dir: string,
   asked: Pick<OperatorConfig, 'treasury' | 'watchtowers'>,
 ): Promise<void> {
-  const config = checkedConfig({ ...(await readConfig(dir)), ...asked });
+  // What stands there may lack what is being written now.
+  const config = checkedConfig({ ...(await configTree(dir)), ...asked });
   const file = path.join(dir, FILES.config);
   const draft = `${file}.new`;
   await writeFile(draft, configText(config), { mode: 0o600 });

@@ -4,6 +4,7 @@
  */
 import { Failure } from '../policies/failure.ts';
 import { turns } from './channels/channel-parts.ts';
+import { plainNews } from './decision.ts';
 import type { Engine } from './engine.ts';
 import {
   afterPage,
@@ -18,6 +19,8 @@ import { isAnother } from './reconcile.ts';
 
 /** Between two questions, beside those before a close is booked. */
 export const FORWARDS_MS = 30_000;
+/** A node that says no so often in a row will go on: its credential may lack the method. */
+const REFUSED_MAX = 10;
 /** Pages of one reading at most: ten million forwards. */
 const PAGES_MAX = 10_000;
 
@@ -44,11 +47,15 @@ export function forwardsDriver(
   const catchUp = forwardsReader(options);
 
   async function loop(): Promise<void> {
+    let refused = 0;
     while (!signal.aborted) {
       try {
         await catchUp();
+        refused = 0;
       } catch (cause) {
         if (!isNodeFailure(cause)) throw cause;
+        if (cause instanceof Failure && cause.code === 'LND_REFUSED') refused += 1;
+        if (refused === REFUSED_MAX) await unread(options.engine);
       }
       await options.sleep(FORWARDS_MS, signal);
     }
@@ -63,6 +70,14 @@ export function forwardsDriver(
       await running;
     },
   };
+}
+
+async function unread(engine: Pick<Engine, 'act'>): Promise<void> {
+  const detail = `the node refused ${REFUSED_MAX} times to list its forwards: what they earn is not booked`;
+  await engine.act(() => ({
+    news: [plainNews({ kind: 'alarm', code: 'forwards_unread', detail })],
+    answer: null,
+  }));
 }
 
 /** One reading at a time: two would begin at the same cursor. */

@@ -5,8 +5,17 @@
 import { Failure } from '../policies/failure.ts';
 import type { Engine } from './engine.ts';
 import type { Payer } from './lightning.ts';
+import type { NodeWatch } from './node-watch.ts';
 import { decideOutcome, type Terminal } from './outcome-decision.ts';
-import { LOST_AFTER_EXPIRY_MS } from './payment-driver.ts';
+import { LOST_AFTER_EXPIRY_MS, outcomeOfThis } from './payment-driver.ts';
+import { LATE_BLOCKS } from './stuck-watch.ts';
+
+export interface GiveUpParts {
+  engine: Engine;
+  payer: Pick<Payer, 'lookUp'>;
+  watch: Pick<NodeWatch, 'look'>;
+  now: () => number;
+}
 
 export interface GiveUpAsk {
   quoteId: string;
@@ -21,19 +30,25 @@ export interface GiveUpAsk {
  * @throws Failure NOT_FOUND, WRONG_STATE naming what must be true first
  */
 export async function giveUpPayment(
-  { engine, payer, now }: { engine: Engine; payer: Pick<Payer, 'lookUp'>; now: () => number },
+  { engine, payer, watch, now }: GiveUpParts,
   { quoteId, why, by }: GiveUpAsk,
 ): Promise<void> {
   const payment = engine.state().payments.get(quoteId);
   if (payment === undefined) throw new Failure('NOT_FOUND', `there is no payment ${quoteId}`);
   const { quote, state } = payment;
   if (state !== 'reserved') throw wrong(`${quoteId} is ${state} already`);
+  if (payment.inside !== null) throw wrong('it is paid inside: nothing of it left the node');
   if (engine.state().mode !== 'frozen')
     throw wrong('freeze the pool first: nothing may be on its way');
   if (now() < quote.invoiceExpiresAtMs + LOST_AFTER_EXPIRY_MS) {
     throw wrong('its invoice may still be paid: wait until it ran out a quarter of an hour ago');
   }
-  const outcome = await payer.lookUp(quote.paymentHash);
+  const height = watch.look()?.standing.height ?? 0;
+  const lastHeight = payment.maxTimeoutHeight + LATE_BLOCKS;
+  if (height < lastHeight) {
+    throw wrong(`an HTLC of it may be out until block ${lastHeight}, and the node is at ${height}`);
+  }
+  const outcome = outcomeOfThis(payment, await payer.lookUp(quote.paymentHash));
   if (outcome.is !== 'unknown' || outcome.why !== 'not_found') {
     throw wrong(`the node knows it: ${outcome.is === 'unknown' ? outcome.why : outcome.is}`);
   }

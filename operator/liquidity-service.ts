@@ -290,7 +290,7 @@ async function factsFor(
     height,
     outboundMsat: outboundMsat(look.channels),
     outgoingHashes: outgoingHashes(look.channels),
-    lookedAtMs: look.atMs,
+    lookedAtSeq: look.seq,
     estimate: inside ? 'inside' : await estimated(payer, { invoice, amountMsat, maxFeeMsat }),
   };
 }

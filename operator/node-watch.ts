@@ -12,8 +12,9 @@ export interface NodeLook {
   channels: readonly Channel[];
   /** Channels whose state the node lost. */
   lost: readonly string[];
-  /** When the node was asked: what happened since may be missing. */
   atMs: number;
+  /** The newest entry of the books when the node was asked: what happened since may be missing. */
+  seq: number;
 }
 
 export interface NodeWatch {
@@ -30,6 +31,8 @@ export interface NodeWatch {
 export function nodeWatch(of: {
   reader: Pick<NodeReader, 'standing' | 'channels' | 'lostChannels'>;
   now: () => number;
+  /** The newest entry of the books. */
+  seq: () => number;
   sleep: (ms: number, signal: AbortSignal) => Promise<void>;
   onFatal: (cause: unknown) => void;
 }): NodeWatch {
@@ -40,12 +43,12 @@ export function nodeWatch(of: {
   let offline: number | null = null;
 
   async function refresh(): Promise<NodeLook> {
-    const atMs = now();
+    const [atMs, seq] = [now(), of.seq()];
     try {
       const [standing, channels] = await Promise.all([reader.standing(), reader.channels()]);
       // Afterwards: a channel that leaves the one list meanwhile is in the other by then.
       const lost = await reader.lostChannels();
-      newest = { standing, channels, lost, atMs };
+      newest = { standing, channels, lost, atMs, seq };
       offline = null;
       return newest;
     } catch (cause) {

@@ -119,7 +119,7 @@ async function asked(
   // What was reserved just before a freeze waits with the rest; a person decides when it is sent.
   if (step === 'look' || options.engine.state().mode === 'frozen') {
     crashPoint('before-look-up');
-    return ofThis(payment, await payer.lookUp(payment.quote.paymentHash));
+    return outcomeOfThis(payment, await payer.lookUp(payment.quote.paymentHash));
   }
   crashPoint('before-dispatch');
   const outcome = await payer.pay(orderOf(payment, options.policy));
@@ -132,7 +132,10 @@ async function asked(
  * one: that is no word on this one, whichever clock is ahead. Where the node's is behind ours the order is given
  * once more, for nothing.
  */
-function ofThis({ reservedAtMs, earlierBegunAtMs }: Payment, outcome: PayOutcome): PayOutcome {
+export function outcomeOfThis(
+  { reservedAtMs, earlierBegunAtMs }: Payment,
+  outcome: PayOutcome,
+): PayOutcome {
   if (outcome.is !== 'failed') return outcome;
   const { begunAtMs = reservedAtMs } = outcome;
   if (begunAtMs >= reservedAtMs && begunAtMs !== earlierBegunAtMs) return outcome;
@@ -195,24 +198,34 @@ async function afterNotFound(
 
 /**
  * A node that lost its database, or runs on an old one, has the same key and says "not found" to what it sent. What
- * settled before this payment was reserved it must know, newer ones prove nothing; where nothing had settled yet, it
- * must show every channel that was ever seen, not older than it was.
+ * settled before this payment was reserved it must know, and the newest settlement too, which alone proves nothing;
+ * where nothing had settled yet, it must show every channel that was ever seen, not older than it was.
  */
 async function nodeIsCurrent(
   { engine, payer, watch }: DriverOptions,
   { witness }: Payment,
 ): Promise<boolean> {
-  if (witness === null) return showsAllChannels(engine.state(), watch.look());
-  const outcome = await payer.lookUp(witness);
+  const { newestSettled } = engine.state();
+  if (witness === null && !showsAllChannels(engine.state(), watch.look())) return false;
+  for (const hash of new Set([witness, newestSettled])) {
+    if (hash !== null && !(await knowsSettled({ engine, payer }, hash))) return false;
+  }
+  return true;
+}
+
+/** Freezes where it says that it does not; silence is neither. */
+async function knowsSettled(
+  { engine, payer }: Pick<DriverOptions, 'engine' | 'payer'>,
+  hash: string,
+): Promise<boolean> {
+  const outcome = await payer.lookUp(hash);
   if (outcome.is === 'settled') return true;
   const forgotten =
     outcome.is === 'failed' || (outcome.is === 'unknown' && outcome.why === 'not_found');
   if (forgotten) {
+    const why = `the node no longer knows the settled payment ${hash}`;
     await engine.act((state) => ({
-      news:
-        state.mode === 'frozen'
-          ? []
-          : alarmed(`the node no longer knows the settled payment ${witness}`),
+      news: state.mode === 'frozen' ? [] : alarmed(why),
       answer: null,
     }));
   }

@@ -69,8 +69,8 @@ export interface Usage {
 /** A sliding day. */
 export const DAY_MS = 24 * 60 * 60 * 1_000;
 
-/** A look at the node is never older than this when something is decided by it. */
-export const LATELY_MS = 60_000;
+/** Of what left, so much is remembered: more than leaves between two looks at the node. */
+export const LATELY_MAX = 10_000;
 
 export type Mode = 'open' | 'frozen' | 'winding-down';
 
@@ -99,8 +99,8 @@ export interface PoolState {
   unresolved: Set<string>;
   /** Newest settled payment that went over Lightning: a node that does not know it is not our node of today. */
   newestSettled: string | null;
-  /** What left of late, oldest first: a look at the node that is older than that still counts it as ours to send. */
-  leftLately: { atMs: number; paymentHash: string; msat: bigint }[];
+  /** What left of late, oldest first: a look at the node from before that entry still counts it as ours to send. */
+  leftLately: { seq: number; paymentHash: string; msat: bigint }[];
   topups: Map<string, Topup>;
   topupByHash: Map<string, string>;
   topupByKey: Map<string, string>;

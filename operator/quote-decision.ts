@@ -38,8 +38,8 @@ export interface NodeFacts {
   outboundMsat: bigint;
   /** Hashes whose HTLCs are already missing from `outboundMsat`. */
   outgoingHashes: ReadonlySet<string>;
-  /** When the node was asked for both. */
-  lookedAtMs: number;
+  /** The newest entry when the node was asked for both. */
+  lookedAtSeq: number;
   height: number;
   /** Null where the node did not answer: nothing is quoted then. */
   estimate: RouteEstimate | 'no_route' | 'inside' | null;
@@ -126,7 +126,9 @@ function quoteRefusal(
 
 /** Withdrawals stay open while the pool winds down; a frozen pool sends nothing at all. */
 export function modeRefusal(state: PoolState, purpose: Quote['purpose']): ApiRefusal | null {
-  if (state.mode === 'frozen') return refuse('frozen', `dispatch is frozen: ${state.modeWhy}`);
+  if (state.mode === 'frozen') {
+    return refuse('frozen', 'dispatch is frozen until a person has looked');
+  }
   if (state.mode === 'winding-down' && purpose === 'pay') {
     return refuse('winding_down', `the pool winds down: ${state.modeWhy}`);
   }
@@ -331,7 +333,7 @@ function outboundHeld(
   }
   for (let at = state.leftLately.length - 1; at >= 0; at -= 1) {
     const left = state.leftLately[at];
-    if (left === undefined || left.atMs < facts.lookedAtMs) break;
+    if (left === undefined || left.seq <= facts.lookedAtSeq) break;
     if (!facts.outgoingHashes.has(left.paymentHash)) heldMsat += left.msat;
   }
   return { heldMsat, soonest };

@@ -110,7 +110,7 @@ async function openPool(parts: Parts): Promise<{ close(): Promise<void> }> {
     network: config.network,
   });
   const { reader, payer, receiver } = lnd;
-  const watch = nodeWatch({ reader, ...timing });
+  const watch = nodeWatch({ reader, seq: () => engine.state().seq, ...timing });
   const reconcile = { engine, payer, watch, now, sleep: sleeping };
   const matching = reconciler(reconcile);
   const driver = paymentDriver({ engine, payer, receiver, policy, watch, ...timing });
@@ -240,8 +240,10 @@ function notReady(engine: Engine, watch: NodeWatch, matched: boolean): string[] 
   if (!matched) reasons.push("the node's payments are not matched yet");
   if (look === null) reasons.push('the Lightning node does not answer');
   else if (!look.standing.syncedToChain) reasons.push('the Lightning node is behind the chain');
-  const { mode, modeWhy } = engine.state();
-  if (mode !== 'open') reasons.push(`${mode}: ${modeWhy}`);
+  // Why it froze may name payments: `weir operator status` tells it, this answers anybody.
+  const { mode, windDownWhy } = engine.state();
+  if (mode === 'winding-down') reasons.push(`${mode}: ${windDownWhy ?? ''}`);
+  else if (mode !== 'open') reasons.push(mode);
   return reasons;
 }
 

@@ -12,7 +12,7 @@ import type { Payment, PoolState } from './pool-state.ts';
 /** Without an HTLC for this long, after the last attempt could have begun. Its end is looked up far more often. */
 const BARE_MS = 60_000;
 /** A part that timed out is taken back on the chain, by LND, and that takes blocks. */
-const LATE_BLOCKS = 18;
+export const LATE_BLOCKS = 18;
 
 interface Look {
   /** Payment hashes that channels show HTLCs of. */
@@ -54,7 +54,13 @@ export function watchStuck(of: {
   let bare = new Map<string, number>();
   let told = new Set<string>();
 
-  function alarmsOf(state: PoolState, look: Look): News[] {
+  interface Seen {
+    news: News[];
+    bare: Map<string, number>;
+    told: Set<string>;
+  }
+
+  function seenIn(state: PoolState, look: Look): Seen {
     const news: News[] = [];
     const [nextBare, nextTold] = [new Map<string, number>(), new Set<string>()];
     for (const id of state.unresolved) {
@@ -72,14 +78,16 @@ export function watchStuck(of: {
       nextTold.add(key);
       if (!told.has(key)) news.push(alarmFor(how, id));
     }
-    [bare, told] = [nextBare, nextTold];
-    return news;
+    return { news, bare: nextBare, told: nextTold };
   }
 
   watch.onLook(async ({ channels, standing, atMs }) => {
     const outgoing = outgoingHashes(channels);
     const look = { outgoing, height: standing.height, nowMs: atMs };
-    const news = alarmsOf(engine.state(), look);
+    const seen = seenIn(engine.state(), look);
+    bare = seen.bare;
+    const { news } = seen;
     if (news.length > 0) await engine.act(() => ({ news, answer: null }));
+    told = seen.told;
   });
 }

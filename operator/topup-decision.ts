@@ -79,7 +79,7 @@ function topupRefusal(
   const { topupMinMsat, topupMaxMsat } = policy.prepaid;
   if (state.mode !== 'open') {
     const reason = state.mode === 'frozen' ? 'frozen' : 'winding_down';
-    return refuse(reason, `no money is taken in: ${state.modeWhy}`);
+    return refuse(reason, 'no money is taken in now');
   }
   // An invoice of nothing would take any amount.
   if (amountMsat < topupMinMsat || amountMsat > topupMaxMsat || amountMsat === 0n) {

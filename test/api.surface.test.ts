@@ -6,7 +6,7 @@ import { z } from 'zod';
 import type { Reply } from '../operator/pool-api.ts';
 import { BODY_BYTES_MAX } from '../operator/protocol.ts';
 import { refuse } from '../operator/reasons.ts';
-import { BrokenInvariant, Failure } from '../policies/failure.ts';
+import { BrokenInvariant } from '../policies/failure.ts';
 import { apiDesk, TOKEN } from './api-desk.ts';
 import { PAY_BODY, QUOTE_BODY } from './pool-api-double.ts';
 
@@ -283,17 +283,6 @@ test('a fault of ours tells nothing of itself and is told to whoever watches', a
     '{"error":{"code":"internal","message":"a fault of ours: send the identical request again","reason_code":"internal","retryable":true,"retry_after_ms":1000}}',
   );
   expect(String(desk.faults[0])).toContain('preimage');
-});
-
-test('a disk that does not keep up is told as an overload, and when to come back', async () => {
-  const desk = apiDesk();
-  vi.spyOn(desk.api, 'pay').mockRejectedValue(new Failure('NOT_READY', 'too many wait'));
-  const answer = await desk.post(PAY, PAY_BODY);
-  expect(answer.status).toBe(429);
-  expect(await answer.json()).toMatchObject({
-    error: { reason_code: 'overloaded', retryable: true, retry_after_ms: expect.any(Number) },
-  });
-  expect([desk.faults, desk.recorded]).toEqual([[], []]);
 });
 
 test('a broken invariant reaches whoever stops the process', async () => {

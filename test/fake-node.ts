@@ -112,6 +112,12 @@ export function fakeNode(now: () => number): FakeNode {
   const dispatches = new Map<string, number>();
   const onTheirWay = new Map<string, PayOrder>();
   let settleIndex = 0;
+  let begun = 0;
+  /** LND counts in nanoseconds: no two payments begin at once. */
+  const begins = (): number => {
+    begun = Math.max(now(), begun + 1);
+    return begun;
+  };
   const node: FakeNode = {
     fates: new Map(),
     payments: new Map(),
@@ -140,7 +146,7 @@ export function fakeNode(now: () => number): FakeNode {
         const known = node.payments.get(paymentHash);
         if (known !== undefined && known.state !== 'failed') continue;
         const amountMsat = BigInt(readInvoiceJson(order.request)?.amountMsat ?? '0');
-        node.payments.set(paymentHash, { order, state: 'in_flight', atMs: now(), amountMsat });
+        node.payments.set(paymentHash, { order, state: 'in_flight', atMs: begins(), amountMsat });
         node.resolve(paymentHash, 'settled');
       }
       onTheirWay.clear();
@@ -172,7 +178,7 @@ export function fakeNode(now: () => number): FakeNode {
         if (fate === 'lost' || fate === 'late') return { ...UNKNOWN, why: 'stream_ended' };
         dispatches.set(paymentHash, (dispatches.get(paymentHash) ?? 0) + 1);
         const amountMsat = BigInt(readInvoiceJson(order.request)?.amountMsat ?? '0');
-        const payment: NodePayment = { order, state: 'in_flight', atMs: now(), amountMsat };
+        const payment: NodePayment = { order, state: 'in_flight', atMs: begins(), amountMsat };
         node.payments.set(paymentHash, payment);
         if (fate === 'settles') node.resolve(paymentHash, 'settled');
         if (fate === 'fails') node.resolve(paymentHash, 'failed');

@@ -54,6 +54,31 @@ async function alarms(): Promise<string[]> {
   return (await entries()).flatMap((event) => (event.kind === 'alarm' ? [event.code] : []));
 }
 
+test('a node that goes on refusing its list is an alarm, said once, and stops nothing', async () => {
+  const { engine } = desk.pool;
+  const { reader } = desk.world.node;
+  let asked = 0;
+  let fatal: unknown = null;
+  const driver = forwardsDriver({
+    engine,
+    reader: {
+      standing: () => reader.standing(),
+      forwards() {
+        asked += 1;
+        return Promise.reject(new Failure('LND_REFUSED', 'permission denied'));
+      },
+    },
+    sleep: () => new Promise((resolve) => setImmediate(resolve)),
+    onFatal(cause) {
+      fatal = cause;
+    },
+  });
+  await until('it to be asked often', () => asked > 30, WAIT_MS);
+  await driver.stop();
+  expect(fatal).toBeNull();
+  expect(await alarms()).toEqual(['forwards_unread']);
+});
+
 describe('a forward', () => {
   test('is booked with the others of its page in one entry: income, and money on Lightning', async () => {
     const before = desk.account(LOCAL);

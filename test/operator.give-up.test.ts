@@ -1,12 +1,13 @@
 /** A payment that a lost node took with it is ended by a person, and by nobody else. */
-import { expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import { decideMode } from '../operator/credential-decision.ts';
 import { giveUpPayment } from '../operator/give-up.ts';
+import type { NodeLook } from '../operator/node-watch.ts';
 import { LOST_AFTER_EXPIRY_MS } from '../operator/payment-driver.ts';
 import { matchSince } from '../operator/reconcile.ts';
 import { outsideInvoice } from './fake-node.ts';
 import { poolDesk, refusalOf } from './pool-desk.ts';
-import { agent } from './pool-scenario.ts';
+import { agent, TEST_POLICY } from './pool-scenario.ts';
 
 const desk = poolDesk();
 const ana = agent('ana');
@@ -29,7 +30,20 @@ async function freeze(): Promise<void> {
 function givesUp(quoteId: string): Promise<void> {
   const { engine } = desk.pool;
   const { payer } = desk.world.node;
-  return giveUpPayment({ engine, payer, now: desk.world.clock.now }, { quoteId, ...WORDS });
+  const { now } = desk.world.clock;
+  return giveUpPayment({ engine, payer, watch: { look: looked }, now }, { quoteId, ...WORDS });
+}
+
+/** The node is here when it is looked at; an HTLC of a payment made at 200 is off the chain by then. */
+const LAST_HEIGHT = 200 + TEST_POLICY.pay.urgency.normal.maxTimeoutBlocks + 18;
+let height = LAST_HEIGHT;
+beforeEach(() => {
+  height = LAST_HEIGHT;
+});
+
+function looked(): NodeLook {
+  const standing = { height } as NodeLook['standing'];
+  return { standing, channels: [], lost: [], atMs: 0, seq: 0 };
 }
 
 /** Longer than any invoice of `outsideInvoice` lives. */
@@ -75,6 +89,16 @@ test.each<[what: string, setUp: (hash: string) => Promise<void> | void, why: Reg
     /the node knows it: in_flight/,
   ],
   [
+    'whose HTLC may still be out',
+    async (hash) => {
+      await freeze();
+      desk.world.node.forget(hash);
+      desk.world.clock.nowMs += LATER_MS;
+      height = LAST_HEIGHT - 1;
+    },
+    /may be out until block/,
+  ],
+  [
     'while the node does not answer',
     async (hash) => {
       await freeze();
@@ -91,6 +115,22 @@ test.each<[what: string, setUp: (hash: string) => Promise<void> | void, why: Reg
   await expect(givesUp(quoteId)).rejects.toThrow(why);
   expect(desk.pool.engine.state().unresolved.has(quoteId)).toBe(true);
   expect(await desk.balance(ana)).toBe(before);
+});
+
+test('gives up what failed under an earlier quote, which is all that an older node knows of it', async () => {
+  await desk.credit(ana, CREDIT);
+  const { node } = desk.world;
+  const invoice = outsideInvoice('twice', 1_000_000n);
+  const first = await desk.quoted(ana, invoice);
+  node.fates.set(first.payment_hash, 'fails');
+  await desk.paid(ana, first.quote_id);
+  const second = await desk.quoted(ana, invoice, { idempotency_key: 'second' });
+  node.fates.set(second.payment_hash, 'lost');
+  await desk.pay(ana, second.quote_id);
+  await freeze();
+  desk.world.clock.nowMs += LATER_MS;
+  await givesUp(second.quote_id);
+  expect(await desk.balance(ana)).toBe(CREDIT);
 });
 
 test('the hourly match looks back as far as what failed could still settle, and a day where nothing could', async () => {

@@ -28,6 +28,7 @@ test.each<[code: FailureCode, verdict: 'asks again' | 'stops the pool']>([
       lostChannels: () => Promise.resolve([]),
     },
     now: () => 0,
+    seq: () => 0,
     sleep: () => new Promise((resolve) => setImmediate(resolve)),
     onFatal(cause) {
       fatal = cause;

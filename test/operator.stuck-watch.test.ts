@@ -32,7 +32,7 @@ function watched() {
         ...each,
         pendingHashes: htlcs,
       }));
-      const look = { standing, channels, lost: [], atMs: desk.world.clock.nowMs };
+      const look = { standing, channels, lost: [], atMs: desk.world.clock.nowMs, seq: 0 };
       for (const listener of listeners) await listener(look);
       await engine.durable();
     },

@@ -155,7 +155,7 @@ async function openPool(
   const engine = await openEngine({ journal, now: clock.now, onFatal });
   const timing = { now: clock.now, sleep, crashPoint, onFatal };
   const { reader, payer, receiver } = node;
-  const watch = nodeWatch({ reader, ...timing });
+  const watch = nodeWatch({ reader, seq: () => engine.state().seq, ...timing });
   if (!node.away) await watch.refresh();
   const matching = reconciler({
     engine,

@@ -72,31 +72,37 @@ const base = t.procedure.use(async ({ ctx, meta, path, next, getRawInput }) => {
   if (ctx.refusal !== null) throw refusalError(ctx.refusal);
   const { caller } = ctx;
   const denied = ctx.denied ?? denial(caller, meta) ?? ctx.unreadable;
-  const record = async (refusal: ApiRefusal): Promise<TRPCError> =>
-    refusalError(
-      caller === null || isOnRecord(refusal)
-        ? refusal
-        : await ctx.api.recordRefusal({
-            caller,
-            action: path.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
-            refusal,
-            ...named(await getRawInput()),
-          }),
-    );
+  const record = async (refusal: ApiRefusal): Promise<TRPCError> => {
+    if (caller === null || isOnRecord(refusal)) return refusalError(refusal);
+    const action = path.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+    const about = { caller, action, refusal, ...named(await getRawInput()) };
+    try {
+      return refusalError(await ctx.api.recordRefusal(about));
+    } catch (failure) {
+      if (isOverload(failure)) return overloadError();
+      throw failure;
+    }
+  };
   if (denied !== null) throw await record(denied);
   const result = await next();
   if (result.ok) return result;
   const { cause, code } = result.error;
   if (cause instanceof RefusalError) throw await record(cause.refusal);
-  // Nothing was decided, and no receipt would find room either.
-  if (cause instanceof Failure && cause.code === 'NOT_READY') {
-    throw refusalError(refuse('overloaded', 'too much waits for the disk'));
-  }
+  if (isOverload(cause)) throw overloadError();
   // A schema of ours that fails inside a procedure is a fault; tRPC marks the input's own so.
   if (code === 'BAD_REQUEST' && cause instanceof ZodError) throw await record(inputRefusal(cause));
   ctx.fault(cause ?? result.error);
   throw refusalError(faultRefusal());
 });
+
+/** The disk does not keep up: nothing was decided, and no receipt would find room either. */
+function isOverload(cause: unknown): boolean {
+  return cause instanceof Failure && cause.code === 'NOT_READY';
+}
+
+function overloadError(): TRPCError {
+  return refusalError(refuse('overloaded', 'too much waits for the disk'));
+}
 
 /** Has its receipt, or is no refusal: a payment in flight has an end that nobody knows yet. */
 function isOnRecord({ receiptId, reasonCode }: ApiRefusal): boolean {

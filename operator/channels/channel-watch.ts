@@ -153,8 +153,8 @@ export function channelRounds(options: WatchOptions): Pick<ChannelWatch, 'round'
   async function alarms(lists: NodeLists): Promise<void> {
     for (const { key, news } of standingAlarms(engine.state(), lists, parts.now())) {
       if (told.has(key)) continue;
-      told.add(key);
       await engine.act(() => ({ news, answer: null }));
+      told.add(key);
     }
   }
 

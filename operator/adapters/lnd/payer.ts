@@ -26,9 +26,9 @@ import { CLTV_LIMIT_MAX, lintPayment, type Message, type PaymentTerms } from './
 
 /** A look-up is answered at once, or the node is away. */
 const LOOK_UP_MS = 10_000;
-/** Payments in one page, and pages at most: a million payments. */
+/** Payments in one page, and pages at most: ten million payments. */
 const PAGE_PAYMENTS = 500;
-const PAGES_MAX = 2_000;
+const PAGES_MAX = 20_000;
 
 type Lnd = LndConnection['lnd'];
 
