@@ -4,14 +4,20 @@ import { freezeNews } from '../operator/channels/channel-look.ts';
 import { decideMode, type ModeVerb } from '../operator/credential-decision.ts';
 import type { AgentRules } from '../operator/operator-policy.ts';
 import type { Caller, Reply } from '../operator/pool-api.ts';
-import { type PayResponse, withdrawRequest } from '../operator/protocol.ts';
+import { type PayResponse, topupRequest, withdrawRequest } from '../operator/protocol.ts';
 import { msat } from '../policies/units.ts';
 import { outsideInvoice } from './fake-node.ts';
-import { poolDesk, refusalOf } from './pool-desk.ts';
+import { comparable, poolDesk, refusalOf } from './pool-desk.ts';
 import { agent, GENEROUS, TEST_POLICY } from './pool-scenario.ts';
 
 const desk = poolDesk();
 const ana = agent('ana');
+
+const ANY_TOPUP = topupRequest.parse({
+  schema: 'weir.prepaid.topup_request.v1',
+  idempotency_key: 'any',
+  amount_msats: 2_000_000,
+});
 
 async function says(verb: ModeVerb): Promise<boolean> {
   const wish = { verb, why: `${verb} it`, by: 'olga' };
@@ -52,6 +58,20 @@ test.each<[said: ModeVerb[], last: 'changed' | 'refused', mode: string, why: str
   expect(desk.pool.engine.state()).toMatchObject({ mode, modeWhy: why });
   await desk.reopen();
   expect(desk.pool.engine.state()).toMatchObject({ mode, modeWhy: why });
+});
+
+test('why the pool froze is told to its operator, and to no caller', async () => {
+  await desk.credit(ana, 50_000_000n);
+  const wish = { verb: 'freeze', why: 'payment abc of another', by: 'olga' } as const;
+  await desk.pool.engine.act((state, nowMs) => decideMode(state, nowMs, wish));
+  const invoice = outsideInvoice('x', 1_000_000n);
+  for (const reply of [
+    await desk.pool.api.quotePay(ana, desk.quoteBody(invoice)),
+    await desk.pool.api.topup(ana, ANY_TOPUP),
+  ]) {
+    expect(reply).toMatchObject({ refusal: { reasonCode: 'frozen' } });
+    expect(comparable(reply)).not.toContain('abc');
+  }
 });
 
 describe('a pool that winds down', () => {
