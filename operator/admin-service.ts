@@ -52,7 +52,9 @@ export function adminService(options: AdminOptions): AdminService {
       return { json: { mode: engine.state().mode, changed }, text, exit: EXIT.done };
     },
     async bringCapital(ask) {
-      const receiptId = await engine.act((state, nowMs) => decideCapital(state, nowMs, ask));
+      const done = await engine.act((state, nowMs) => decideCapital(state, nowMs, ask));
+      if ('rule' in done) throw new Failure('INPUT_INVALID', done.rule);
+      const { receiptId } = done;
       return {
         json: { receiptId, ...ask },
         text: `booked ${ask.amountMsat} msat of capital on ${ask.rail}, receipt ${receiptId}`,

@@ -7,7 +7,7 @@ import { applyChannelEvent, isChannelEvent } from './channels/channel-apply.ts';
 import type { ChannelEvent } from './channels/channel-event.ts';
 import type { Entry } from './ledger/entry.ts';
 import { postEntry } from './ledger/ledger.ts';
-import type { PoolEvent, PoolEventOf, Quote } from './pool-event.ts';
+import { bookedText, type PoolEvent, type PoolEventOf, type Quote } from './pool-event.ts';
 import {
   LATELY_MAX,
   type Payment,
@@ -16,6 +16,7 @@ import {
   quoteKey,
   type Topup,
   topupKey,
+  UNPAID_KEPT_MS,
   usageOf,
   usedInDay,
   worstCaseMsat,
@@ -49,6 +50,7 @@ function applyEvent(state: PoolState, event: Exclude<PoolEvent, ChannelEvent>, f
       state.openedAtMs = fact.atMs;
       return;
     case 'quoted':
+      forgetUnpaid(state, fact.atMs);
       state.quotes.set(event.quote.quoteId, event.quote);
       state.quoteByKey.set(quoteKey(event.quote), event.quote.quoteId);
       state.liveQuotes.add(event.quote.quoteId);
@@ -84,8 +86,12 @@ function applyEvent(state: PoolState, event: Exclude<PoolEvent, ChannelEvent>, f
     // They are their postings and their receipts, and nothing else.
     case 'refused':
     case 'alarm':
+      return;
     case 'capital-brought':
+      state.bookedLast.set('capital', bookedText(event));
+      return;
     case 'difference-booked':
+      state.bookedLast.set('difference', bookedText(event));
       return;
   }
 }
@@ -113,6 +119,16 @@ function forgetRunOut(state: PoolState, atMs: number): void {
     const quote = state.quotes.get(id);
     if (quote !== undefined && quote.validUntilMs > atMs) return;
     state.liveQuotes.delete(id);
+  }
+}
+
+/** From the oldest on, as far as they ran out long ago: a few are looked at for each that comes. */
+function forgetUnpaid(state: PoolState, atMs: number): void {
+  for (const [id, quote] of state.quotes) {
+    if (quote.validUntilMs > atMs - UNPAID_KEPT_MS) return;
+    state.quotes.delete(id);
+    const key = quoteKey(quote);
+    if (state.quoteByKey.get(key) === id) state.quoteByKey.delete(key);
   }
 }
 

@@ -5,8 +5,12 @@ import { committedMsat } from './channels/open-decision.ts';
 import { type Decision, nothing } from './decision.ts';
 import { available, checkEntry } from './ledger/ledger.ts';
 import { reconOver, reconShort } from './ledger/rail-rows.ts';
-import type { PoolEventOf } from './pool-event.ts';
+import { bookedText, type PoolEventOf } from './pool-event.ts';
 import type { PoolState } from './pool-state.ts';
+
+/** The answer to the first may have been lost: it is not booked twice. */
+export const SAID =
+  'this was booked last, with the same words: give another --why if it is another';
 
 export type DifferenceAnswer = { receiptId: string } | { rule: string };
 
@@ -17,6 +21,7 @@ export function decideDifference(
   of: Omit<PoolEventOf<'difference-booked'>, 'kind'> & { amountMsat: Msat },
 ): Decision<DifferenceAnswer> {
   const { rail, found, amountMsat } = of;
+  if (state.bookedLast.get('difference') === bookedText(of)) return nothing({ rule: SAID });
   if (amountMsat === 0n) return nothing({ rule: 'a difference is above zero' });
   const entry = (found === 'less' ? reconShort : reconOver)({ rail, amountMsat });
   const short = checkEntry(state.ledger, entry);

@@ -72,6 +72,9 @@ export const DAY_MS = 24 * 60 * 60 * 1_000;
 /** Of what left, so much is remembered: more than leaves between two looks at the node. */
 export const LATELY_MAX = 10_000;
 
+/** A quote that nobody paid is forgotten this long after it ran out, and its key with it. */
+export const UNPAID_KEPT_MS = 7 * DAY_MS;
+
 export type Mode = 'open' | 'frozen' | 'winding-down';
 
 export interface PoolState {
@@ -87,7 +90,7 @@ export interface PoolState {
   credentials: Map<string, KnownCredential>;
   credentialByToken: Map<string, string>;
   credentialByNostrKey: Map<string, string>;
-  /** Quotes nobody paid yet; a key that came once stays known for ever. */
+  /** Quotes nobody paid yet, oldest first, for `UNPAID_KEPT_MS`; a key that was paid under stays known for ever. */
   quotes: Map<string, Quote>;
   /** Unpaid quotes, oldest first, at least those that still hold; those that ran out are let go in passing. */
   liveQuotes: Set<string>;
@@ -114,6 +117,8 @@ export interface PoolState {
   updatesSeen: Map<string, bigint>;
   /** Payment hashes of the node that nobody ordered here, and whether a person has looked at them. */
   unordered: Map<string, 'seen' | 'accepted'>;
+  /** What a person booked last, of each kind: the same once more is a repetition. */
+  bookedLast: Map<'capital' | 'difference', string>;
   ledger: Ledger;
   channels: Channels;
 }
@@ -149,6 +154,7 @@ export function emptyPool(): PoolState {
     receipts: new Map(),
     updatesSeen: new Map(),
     unordered: new Map(),
+    bookedLast: new Map(),
     ledger: emptyLedger(),
     channels: emptyChannels(),
   };

@@ -188,13 +188,13 @@ export function fakeLnd(desk: Pool): FakeLnd {
   const isOver = (each: Held): boolean => each.closeTxid !== null && depthOf(each.closeTxid) > 0;
 
   async function closeNow(each: Held, how: Held['how']): Promise<string> {
-    const paid = each.localMsat / 1_000n + (each.openedBy === 'us' ? COMMIT_FEE + ANCHORS : 0n);
-    const amount = paid > CLOSE_FEE ? paid - CLOSE_FEE : 0n;
+    const amount = settledSat(each);
+    const peerAmount = each.order.capacitySat - amount - CLOSE_FEE;
     const script =
       how === 'cooperative' && each.closeAddress !== null
         ? scriptOf(each.closeAddress, 'regtest')
         : FORCED;
-    const raw = closingTx(each.outpoint, script, amount);
+    const raw = closingTx(each.outpoint, { script, amount }, peerAmount);
     const { txid } = parsePreviousTx(hexToBytes(raw));
     await desk.chain.broadcast(raw);
     each.closeTxid = txid;
@@ -391,8 +391,10 @@ export function fakeLnd(desk: Pool): FakeLnd {
   return lnd;
 }
 
-/** What the last output but the peer's paid us. */
+/** What the output to us pays: its opener bears what a close costs (BOLT 2). */
 function settledSat({ localMsat, openedBy }: Held): Sat {
-  const ours = localMsat / 1_000n + (openedBy === 'us' ? COMMIT_FEE + ANCHORS : 0n);
+  const local = localMsat / 1_000n;
+  if (openedBy === 'peer') return sat(local);
+  const ours = local + COMMIT_FEE + ANCHORS;
   return sat(ours > CLOSE_FEE ? ours - CLOSE_FEE : 0n);
 }

@@ -3,13 +3,20 @@ import { createHash } from 'node:crypto';
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
 import { RawTx } from '@scure/btc-signer/script.js';
 
-/** Spends a funding output to us, and a little to the peer. */
-export function closingTx(outpoint: string, script: string, amount: bigint): string {
+/** Spends a funding output to us and to the peer, each what is its own. */
+export function closingTx(
+  outpoint: string,
+  ours: { script: string; amount: bigint },
+  peerAmount: bigint,
+): string {
   const outputs = [
-    { amount, script: hexToBytes(script) },
-    { amount: 330n, script: hexToBytes(`0014${'77'.repeat(20)}`) },
+    { amount: ours.amount, script: hexToBytes(ours.script) },
+    { amount: peerAmount, script: hexToBytes(`0014${'77'.repeat(20)}`) },
   ];
-  return rawOf(outpoint, outputs.slice(amount > 0n ? 0 : 1));
+  return rawOf(
+    outpoint,
+    outputs.filter(({ amount }) => amount > 0n),
+  );
 }
 
 /** A peer's own transaction that funds a channel to us. */

@@ -71,6 +71,27 @@ describe('a funding that the books have no coins for', () => {
   });
 });
 
+test.each(['cooperative', 'remote_force'] as const)(
+  'two channels that closed (%s) while the operator was down leave no fee behind in the books',
+  async (how) => {
+    const world = await channelWorld();
+    await asksToOpen(world);
+    await driven(world);
+    for (const outpoint of world.state().channels.open.keys()) {
+      await world.lnd.closesByItself(outpoint, how);
+    }
+    await world.mine(6);
+    world.restart();
+    await world.rounds(4);
+    expect([...world.state().channels.closes.values()].map(({ phase }) => phase)).toEqual([
+      'closed',
+      'closed',
+    ]);
+    expect(await differences(world)).toEqual(NO_DIFFERENCE);
+    await world.close();
+  },
+);
+
 describe('an HTLC that was out when a channel was last seen open', () => {
   const HTLC = 100_000_000n;
 

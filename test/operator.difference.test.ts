@@ -1,5 +1,6 @@
 /** What a person finds a rail to hold beside the books is booked once its reason is known, with a receipt. */
 import { expect, test } from 'vitest';
+import { decideCapital } from '../operator/capital-decision.ts';
 import { decideDifference } from '../operator/difference-decision.ts';
 import { railTotals } from '../operator/ledger/rail-rows.ts';
 import { partitionValues } from '../operator/ledger/totals.ts';
@@ -52,4 +53,29 @@ test.each<[title: string, amount: bigint, rule: RegExp]>([
   const { answer, ...moved } = await booked('less', amount);
   expect('rule' in answer ? answer.rule : '').toMatch(rule);
   expect(moved).toEqual({ llp: 0n, sys: 0n, lightningMsat: CAPITAL + CREDIT });
+});
+
+test.each<[what: string, change: object, verdict: 'booked' | 'refused']>([
+  ['the same once more, whose answer was lost', {}, 'refused'],
+  ['another amount', { amountMsat: msat(8n) }, 'booked'],
+  ['the other direction', { found: 'more' }, 'booked'],
+  ['another reason', { why: 'seen again' }, 'booked'],
+])('%s is %s', async (_what, change, verdict) => {
+  const { engine } = desk.pool;
+  const wish = { ...WISH, found: 'less' as const, amountMsat: msat(7n) };
+  await engine.act((state, nowMs) => decideDifference(state, nowMs, wish));
+  await desk.reopen();
+  const again = await desk.pool.engine.act((state, nowMs) =>
+    decideDifference(state, nowMs, { ...wish, ...change }),
+  );
+  expect('rule' in again ? 'refused' : 'booked').toBe(verdict);
+});
+
+test('capital is booked once, however often the same words are said', async () => {
+  const { engine } = desk.pool;
+  const wish = { rail: 'cold', amountMsat: msat(5n), why: 'the treasury' } as const;
+  const said = () => engine.act((state, nowMs) => decideCapital(state, nowMs, wish));
+  expect(await said()).toHaveProperty('receiptId');
+  expect(await said()).toHaveProperty('rule');
+  expect(desk.account('LLP:asset:cold')).toBe(5n);
 });

@@ -192,6 +192,43 @@ describe('refuses to quote', () => {
     hangs.abort();
   });
 
+  test('nothing for a key whose unpaid quote is forgotten, a week after it ran out', async () => {
+    await desk.credit(ana, 50_000_000n);
+    const { clock } = desk.world;
+    const expiresAtMs = clock.nowMs + 30 * 24 * 60 * 60_000;
+    const asked = (name: string) =>
+      desk.quoted(ana, outsideInvoice(name, 1_000_000n, { expiresAtMs }));
+    const unpaid = await asked('unpaid');
+    const paid = await asked('paid');
+    await desk.paid(ana, paid.quote_id);
+    clock.nowMs += 7 * 24 * 60 * 60_000;
+    await untilTrue(
+      'a look',
+      async () =>
+        (await refusalOf(
+          desk.pool.api.quotePay(
+            ana,
+            desk.quoteBody(outsideInvoice('look', 5_000n, { expiresAtMs })),
+          ),
+        )) === 'ok',
+    );
+    expect((await asked('unpaid')).quote_id).toBe(unpaid.quote_id);
+    clock.nowMs += 60_001;
+    await untilTrue(
+      'a look',
+      async () =>
+        (await refusalOf(
+          desk.pool.api.quotePay(
+            ana,
+            desk.quoteBody(outsideInvoice('later', 5_000n, { expiresAtMs })),
+          ),
+        )) === 'ok',
+    );
+    expect((await asked('unpaid')).quote_id).not.toBe(unpaid.quote_id);
+    expect((await asked('paid')).quote_id).toBe(paid.quote_id);
+    expect(await desk.paid(ana, paid.quote_id)).toMatchObject({ status: 'succeeded' });
+  });
+
   test('the same key with another request, and gives the same quote for the same', async () => {
     await desk.credit(ana, 50_000_000n);
     const invoice = outsideInvoice('key', 1_000_000n);

@@ -1,7 +1,7 @@
 /** Closing transactions of our channels, as our own bitcoind shows them. */
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
 import { RawTx } from '@scure/btc-signer/script.js';
-import { sat } from '../../policies/units.ts';
+import { type Sat, sat } from '../../policies/units.ts';
 import { scriptOf } from './address-script.ts';
 import type { ChannelParts } from './channel-parts.ts';
 import type { OpenChannel } from './channel-state.ts';
@@ -20,8 +20,10 @@ export async function closesSeen(
     const seen = await look(chain, named);
     if (seen === null) continue;
     const { rawTx, ...place } = seen;
-    const toCloseAddressSat = paidTo(rawTx, scriptOfClose(channel, network));
-    found.set(channel.outpoint, { txid: named.txid, ...place, toCloseAddressSat });
+    const paid = paidBy(rawTx, scriptOfClose(channel, network));
+    const feeSat = sat(paid.allSat < channel.capacitySat ? channel.capacitySat - paid.allSat : 0n);
+    const { toCloseAddressSat } = paid;
+    found.set(channel.outpoint, { txid: named.txid, ...place, toCloseAddressSat, feeSat });
   }
   return found;
 }
@@ -56,12 +58,13 @@ function scriptOfClose(
   return closeAddress === null ? null : scriptOf(closeAddress, network);
 }
 
-/** Everything that a transaction pays to a script. */
-function paidTo(rawTx: string, script: string | null) {
+/** Everything that a transaction pays, and of it what it pays to a script. */
+function paidBy(rawTx: string, script: string | null): { allSat: Sat; toCloseAddressSat: Sat } {
   const { outputs } = RawTx.decode(hexToBytes(rawTx));
-  let total = 0n;
+  let [all, toScript] = [0n, 0n];
   for (const output of outputs) {
-    if (bytesToHex(output.script) === script) total += output.amount;
+    all += output.amount;
+    if (bytesToHex(output.script) === script) toScript += output.amount;
   }
-  return sat(total);
+  return { allSat: sat(all), toCloseAddressSat: sat(toScript) };
 }

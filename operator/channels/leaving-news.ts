@@ -16,6 +16,8 @@ export interface SeenClose {
   height: number | null;
   /** What it pays to the channel's close address. */
   toCloseAddressSat: Sat;
+  /** What the channel held more than all of its outputs: its opener pays that (BOLT 2, BOLT 3). */
+  feeSat: Sat;
 }
 
 /** A close that our node shows this deep is over for the books. */
@@ -65,6 +67,7 @@ function closingNews(
   leaving: Leaving,
 ): readonly News[] {
   const { outpoint } = channel;
+  if (waitsForItsClose(channel, leaving)) return [];
   const totalMsat = totalOf(channel, leaving);
   const { entry, poolMsat, othersMsat } = closingEntry(state.ledger, {
     totalMsat,
@@ -90,6 +93,13 @@ function closingNews(
   return [news, plainNews({ kind: 'alarm', code: 'channel_closed_unasked', detail })];
 }
 
+/** Seen only when it was over: what the close cost us is in its transaction, which our own node will show. */
+function waitsForItsClose({ openedBy }: OpenChannel, leaving: Leaving): boolean {
+  const { pending, listed, closed, seen } = leaving;
+  const isLate = pending === undefined && listed === null;
+  return isLate && openedBy === 'us' && closed?.closeTxid != null && seen === null;
+}
+
 /**
  * Its balance by the node's newest word, in whole satoshi. Where the books miss nearly that and nothing else can be
  * the reason, what they miss is it, to the millisatoshi.
@@ -111,7 +121,7 @@ const CLOSE_FEE_SAT_MAX = 50_000n;
  */
 function boundsOf(
   channel: OpenChannel,
-  { listed, pending, closed }: Leaving,
+  { listed, pending, closed, seen }: Leaving,
 ): { leastMsat: bigint; mostMsat: bigint } {
   const commitFeeSat = listed?.commitFeeSat ?? channel.commitFeeSat;
   if (pending !== undefined || listed !== null) {
@@ -125,7 +135,8 @@ function boundsOf(
     return { leastMsat: ours, mostMsat: ours + wasOut + commitFeeSat * 1_000n + 999n };
   }
   // A closing transaction has the commitment's fee in what it pays, less its own.
-  const leastMsat = (closed?.settledSat ?? 0n) * 1_000n;
+  const feeSat = channel.openedBy === 'us' ? (seen?.feeSat ?? 0n) : 0n;
+  const leastMsat = ((closed?.settledSat ?? 0n) + feeSat) * 1_000n;
   return { leastMsat, mostMsat: leastMsat + CLOSE_FEE_SAT_MAX * 1_000n };
 }
 
