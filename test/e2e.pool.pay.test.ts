@@ -19,7 +19,7 @@ import type { LndNode } from '../regtest/lnd.ts';
 import { until } from '../regtest/wait.ts';
 import { describeWithLnd } from './lnd-available.ts';
 import { neobank } from './neobank-client.ts';
-import { booked, OF_THE_POOL, OPERATOR, spendCapital } from './pool-capital.ts';
+import { asksOfThePool, booked, OPERATOR, spendCapital } from './pool-capital.ts';
 import {
   type Agent,
   agentWith,
@@ -253,11 +253,6 @@ describeWithLnd('paying through a pool', () => {
     TEST_MS_MAX,
   );
 
-  function asksOfThePool({ token }: Agent, request: string): Promise<ApiAnswer> {
-    const body = quoteBody(request, 'of the pool', OF_THE_POOL);
-    return rawPost(pool(), token, '/v1/liquidity/quote_pay', body);
-  }
-
   test(
     'two agents want the last sats: one is quoted, the other is told so, and is paid for when they come back',
     async () => {
@@ -267,7 +262,7 @@ describeWithLnd('paying through a pool', () => {
         racers.push({ agent, held: await holdInvoice(payee(), { msat: LAST }) });
       }
       await spendCapital(pool(), await agentWith(pool(), 0n, OPERATOR), ENOUGH_FOR_ONE);
-      const ask = ({ agent, held }: Racer) => asksOfThePool(agent, held.request);
+      const ask = ({ agent, held }: Racer) => asksOfThePool(pool(), agent, held.request);
       // Quotes of before that nobody pays hold some of it until they run out.
       const said = await until(
         'one of both to be quoted',
@@ -315,7 +310,7 @@ describeWithLnd('paying through a pool', () => {
       const no = await until(
         'the next look at the channel',
         async () => {
-          const answer = await asksOfThePool(operator, own.request);
+          const answer = await asksOfThePool(pool(), operator, own.request);
           // What left since the last look is held back; what the look shows is too little.
           return told(answer).error?.reason_code === 'outbound_reserved' ? null : answer;
         },

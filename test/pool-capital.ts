@@ -1,6 +1,7 @@
 /** What a lone pool has of its own, spent on a real node until its channel is as good as empty. */
 import { getChannels } from 'ln-service';
 import { expect } from 'vitest';
+import { type ApiAnswer, rawPost } from '../demo/pool-calls.ts';
 import { STEP_MS_MAX } from '../demo/world.ts';
 import { invoice } from '../regtest/lightning-payments.ts';
 import { called } from '../regtest/ln-call.ts';
@@ -10,6 +11,7 @@ import {
   askPool,
   type LonePool,
   nodeMsat,
+  quoteBody,
   quoted,
   settles,
   told,
@@ -24,7 +26,7 @@ export async function booked(pool: LonePool, account: string): Promise<bigint> {
 
 /** Flags of a credential that may spend what is the pool's, and the terms of a quote that does. */
 export const OPERATOR = ['--role', 'operator'];
-export const OF_THE_POOL = { funding: 'treasury', max_fee_msats: 1_000_000 };
+const OF_THE_POOL = { funding: 'treasury', max_fee_msats: 1_000_000 };
 /** What the pool pays for itself at most and at least at once. */
 const PIECE = 350_000_000n;
 const DUST = 4_000_000n;
@@ -57,4 +59,14 @@ export async function spendCapital(pool: LonePool, own: Agent, keepMsat: bigint)
     const answer = await settles(pool, own, id);
     expect(told(answer).status).toBe('succeeded');
   }
+}
+
+/** One question for a quote that the pool itself would pay. */
+export function asksOfThePool(
+  { operator }: LonePool,
+  { token }: Agent,
+  request: string,
+): Promise<ApiAnswer> {
+  const body = quoteBody(request, 'of the pool', OF_THE_POOL);
+  return rawPost({ operator }, token, '/v1/liquidity/quote_pay', body);
 }
