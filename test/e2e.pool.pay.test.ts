@@ -47,11 +47,6 @@ const LAST = 95_000_000n;
 /** What the pool keeps to spend of its own: one such payment with its fees, and not two. */
 const ENOUGH_FOR_ONE = 105_000_000n;
 
-interface Racer {
-  agent: Agent;
-  held: HeldInvoice;
-}
-
 describeWithLnd('paying through a pool', () => {
   // In one part: parts that arrived would wait at the payee for two minutes for those that cannot.
   const pool = sharedLonePool((text) =>
@@ -256,13 +251,14 @@ describeWithLnd('paying through a pool', () => {
   test(
     'two agents want the last sats: one is quoted, the other is told so, and is paid for when they come back',
     async () => {
-      const racers: Racer[] = [];
+      const racers: { agent: Agent; held: HeldInvoice }[] = [];
       for (let n = 0; n < 2; n += 1) {
         const agent = await agentWith(pool(), 0n, OPERATOR);
         racers.push({ agent, held: await holdInvoice(payee(), { msat: LAST }) });
       }
       await spendCapital(pool(), await agentWith(pool(), 0n, OPERATOR), ENOUGH_FOR_ONE);
-      const ask = ({ agent, held }: Racer) => asksOfThePool(pool(), agent, held.request);
+      const ask = ({ agent, held }: (typeof racers)[number]) =>
+        asksOfThePool(pool(), agent, held.request);
       // Quotes of before that nobody pays hold some of it until they run out.
       const said = await until(
         'one of both to be quoted',
