@@ -1,6 +1,7 @@
 /** The commands' side of the operator's socket. */
 import path from 'node:path';
 import type { TRPCClient } from '@trpc/client';
+import type { Command } from 'commander';
 import { Failure } from '../policies/failure.ts';
 import { askSocket } from '../transport/socket-ask.ts';
 import type { AdminRouter } from './admin-protocol.ts';
@@ -20,6 +21,11 @@ export function folderOf({ dir }: CommandOptions): string {
     throw new Failure('INPUT_INVALID', 'give --dir, or set WEIR_OPERATOR_DIR');
   }
   return path.resolve(found);
+}
+
+/** The options of every command that speaks to a running operator: `CommandOptions`. */
+export function withFolder(command: Command): Command {
+  return command.option('--dir <folder>', 'folder of the operator').option('--json', 'print JSON');
 }
 
 /** Asks the running operator. @throws Failure OPERATOR_UNREACHABLE, or what it answered */

@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import { printAnswer } from '../console/answer.ts';
 import { ending } from '../console/command-end.ts';
 import { Failure } from '../policies/failure.ts';
-import { ask, type CommandOptions } from './admin-client.ts';
+import { ask, type CommandOptions, withFolder } from './admin-client.ts';
 import { credentialAsk } from './admin-protocol.ts';
 
 interface IssueFlags extends CommandOptions {
@@ -20,14 +20,14 @@ const DAY_MS = 24 * 60 * 60 * 1_000;
 
 export function agentsCommand(): Command {
   const agents = new Command('agents').description('who may call, for which agents, up to what');
-  shared(agents.command('list'))
+  withFolder(agents.command('list'))
     .description('credentials, without their secrets')
     .action((flags: CommandOptions) =>
       ending(flags, async () =>
         printAnswer(flags, await ask(flags, (client) => client.credentials.query())),
       ),
     );
-  shared(agents.command('issue <id>'))
+  withFolder(agents.command('issue <id>'))
     .description('issue a bearer token, shown once, or let a Nostr key in (NIP-98)')
     .requiredOption(
       '--agents <ids>',
@@ -52,7 +52,7 @@ export function agentsCommand(): Command {
         );
       }),
     );
-  shared(agents.command('revoke <id>'))
+  withFolder(agents.command('revoke <id>'))
     .description('from now on it is refused')
     .action((id: string, flags: CommandOptions) =>
       ending(flags, async () =>
@@ -87,8 +87,4 @@ function askOf(id: string, flags: IssueFlags): unknown {
 
 function listOf(text: string): string[] {
   return text.split(',').map((each) => each.trim());
-}
-
-function shared(command: Command): Command {
-  return command.option('--dir <folder>', 'folder of the operator').option('--json', 'print JSON');
 }

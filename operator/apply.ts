@@ -3,11 +3,12 @@
  * A broken assumption stops the process.
  */
 import { invariant } from '../policies/failure.ts';
+import { bookedText } from './booked-last.ts';
 import { applyChannelEvent, isChannelEvent } from './channels/channel-apply.ts';
 import type { ChannelEvent } from './channels/channel-event.ts';
 import type { Entry } from './ledger/entry.ts';
 import { postEntry } from './ledger/ledger.ts';
-import { bookedText, type PoolEvent, type PoolEventOf, type Quote } from './pool-event.ts';
+import type { PoolEvent, PoolEventOf, Quote } from './pool-event.ts';
 import {
   LATELY_MAX,
   type Payment,

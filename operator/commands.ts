@@ -3,8 +3,9 @@ import { Command } from 'commander';
 import { type Answered, printAnswer } from '../console/answer.ts';
 import { ending } from '../console/command-end.ts';
 import { Failure } from '../policies/failure.ts';
-import { ask, type CommandOptions } from './admin-client.ts';
+import { ask, type CommandOptions, withFolder } from './admin-client.ts';
 import { agentsCommand } from './agents-command.ts';
+import { booksCommands } from './books-commands.ts';
 import { channelsCommands } from './channels/channel-commands.ts';
 import { modeCommands } from './mode-commands.ts';
 import {
@@ -24,7 +25,8 @@ export function operatorCommands(): Command {
   );
   const parts = [initCommand(), runCommand(), keysCommand(), treasuryCommand()];
   const rules = [policyCommand(), agentsCommand()];
-  for (const each of [...parts, ...rules, channelsCommands(), ...modeCommands(), payCommand()]) {
+  const people = [...modeCommands(), ...booksCommands()];
+  for (const each of [...parts, ...rules, channelsCommands(), ...people, payCommand()]) {
     operator.addCommand(each);
   }
   query(operator, 'status', 'node, channels, books, what is in flight', (flags) =>
@@ -39,7 +41,7 @@ export function operatorCommands(): Command {
   query(operator, 'reconcile', 'match every payment of the node to the books now', (flags) =>
     ask(flags, (client) => client.reconcile.mutate()),
   );
-  shared(operator.command('receipts [id]'))
+  withFolder(operator.command('receipts [id]'))
     .description('newest receipts, or one with its proof')
     .action((id: string | undefined, flags: CommandOptions) =>
       ending(flags, async () =>
@@ -64,7 +66,7 @@ interface PayFlags extends CommandOptions {
 }
 
 function payCommand(): Command {
-  return shared(new Command('pay').argument('<invoice>'))
+  return withFolder(new Command('pay').argument('<invoice>'))
     .description('pay a BOLT 11 invoice as the operator; the same key pays at most once')
     .requiredOption('--agent <id>', 'whose limits count, and whose balance with --funding prepaid')
     .requiredOption('--funding <source>', 'prepaid or treasury')
@@ -94,13 +96,9 @@ function query(
   description: string,
   question: (flags: CommandOptions) => Promise<Answered>,
 ): void {
-  shared(parent.command(verb))
+  withFolder(parent.command(verb))
     .description(description)
     .action((flags: CommandOptions) =>
       ending(flags, async () => printAnswer(flags, await question(flags))),
     );
-}
-
-function shared(command: Command): Command {
-  return command.option('--dir <folder>', 'folder of the operator').option('--json', 'print JSON');
 }

@@ -1,16 +1,13 @@
 /** What a person found a rail to hold beside the books, once its reason is known (row S3). Pure. */
 import type { Msat } from '../policies/units.ts';
 import { actionReceiptOf } from './action-news.ts';
+import { isSaidBefore, SAID_BEFORE } from './booked-last.ts';
 import { committedMsat } from './channels/open-decision.ts';
 import { type Decision, nothing } from './decision.ts';
 import { available, checkEntry } from './ledger/ledger.ts';
 import { reconOver, reconShort } from './ledger/rail-rows.ts';
-import { bookedText, type PoolEventOf } from './pool-event.ts';
+import type { PoolEventOf } from './pool-event.ts';
 import type { PoolState } from './pool-state.ts';
-
-/** The answer to the first may have been lost: it is not booked twice. */
-export const SAID =
-  'this was booked last, with the same words: give another --why if it is another';
 
 export type DifferenceAnswer = { receiptId: string } | { rule: string };
 
@@ -21,7 +18,7 @@ export function decideDifference(
   of: Omit<PoolEventOf<'difference-booked'>, 'kind'> & { amountMsat: Msat },
 ): Decision<DifferenceAnswer> {
   const { rail, found, amountMsat } = of;
-  if (state.bookedLast.get('difference') === bookedText(of)) return nothing({ rule: SAID });
+  if (isSaidBefore(state, 'difference', of)) return nothing({ rule: SAID_BEFORE });
   if (amountMsat === 0n) return nothing({ rule: 'a difference is above zero' });
   const entry = (found === 'less' ? reconShort : reconOver)({ rail, amountMsat });
   const short = checkEntry(state.ledger, entry);

@@ -1,6 +1,6 @@
 /** What paying a quote takes from the books before the node has it, or why they cannot give it. Pure. */
 import type { Entry } from './ledger/entry.ts';
-import { checkEntry } from './ledger/ledger.ts';
+import { checkEntry, type LedgerRefusal } from './ledger/ledger.ts';
 import { coveredOnLightning, insideParty, reserveEntry } from './pay-entries.ts';
 import type { ApiRefusal } from './pool-api.ts';
 import type { Quote } from './pool-event.ts';
@@ -24,9 +24,12 @@ export function insideOf(state: PoolState, quote: Quote): string | null {
   return state.topupByHash.get(quote.paymentHash) ?? null;
 }
 
-function shortRefusal({ account, message }: { account?: string; message: string }): ApiRefusal {
+function shortRefusal({ account, shortBy }: LedgerRefusal): ApiRefusal {
   // Agents' money that is on its way out of a channel is theirs, and cannot be sent yet.
   return /^(LLP|SYS:asset):/.test(account ?? '')
     ? refuse('outbound_too_low', 'the pool has too little in its channels')
-    : refuse('prepaid_too_low', `the prepaid balance does not cover amount and fees: ${message}`);
+    : refuse(
+        'prepaid_too_low',
+        `the prepaid balance lacks ${shortBy} msat of what amount and fees may take`,
+      );
 }

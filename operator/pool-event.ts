@@ -209,15 +209,5 @@ export const poolEvent = z.discriminatedUnion('kind', [
   ...channelEvents,
 ]);
 
-/** The words of what a person booked: two with the same words are one, said twice. */
-export function bookedText(of: {
-  rail: string;
-  amountMsat: bigint;
-  why: string;
-  found?: string;
-}): string {
-  return JSON.stringify([of.rail, of.amountMsat.toString(), of.why, of.found ?? '']);
-}
-
 export type PoolEvent = z.infer<typeof poolEvent>;
 export type PoolEventOf<K extends PoolEvent['kind']> = Extract<PoolEvent, { kind: K }>;

@@ -74,7 +74,8 @@ export function decideQuote(
   if (refusal !== null) return refused(state, nowMs, of, refusal);
   const quote = quoteOf(nowMs, of);
   const reserved = reservation(state, quote);
-  if ('refusal' in reserved) return refused(state, nowMs, of, reserved.refusal);
+  const short = 'refusal' in reserved ? reserved.refusal : outboundRefusal(state, nowMs, of);
+  if (short !== null) return refused(state, nowMs, of, short);
   return { news: [plainNews({ kind: 'quoted', quote })], answer: { quote } };
 }
 
@@ -117,10 +118,7 @@ function quoteRefusal(
   const { caller, ask, policy, facts } = of;
   const asked = { caller, ask, policy, nodeKey: facts.nodeKey };
   return (
-    earlyQuoteRefusal(state, nowMs, asked) ??
-    limitRefusal(state, nowMs, of) ??
-    routeRefusal(facts) ??
-    outboundRefusal(state, nowMs, of)
+    earlyQuoteRefusal(state, nowMs, asked) ?? limitRefusal(state, nowMs, of) ?? routeRefusal(facts)
   );
 }
 
@@ -243,17 +241,10 @@ function limitRefusal(
   const fees = feesOf(ask, policy);
   const amountMsat = ask.invoice.amountMsat ?? msat(0n);
   const worst = amountMsat + fees.routeFeeCapMsat + fees.serviceFeeMsat;
-  const limits =
+  return (
     agentLimits(state, nowMs, { caller, policy, purpose: ask.purpose, amountMsat, worst }) ??
     payeeLimits(state, policy, ask.invoice.payee, worst) ??
-    quotesLimit(state, nowMs, caller, policy);
-  if (limits !== null) return limits;
-  if (ask.funding === 'treasury') return null;
-  const balance = available(state.ledger, `SYS:liab:prepaid.${caller.agentId}`);
-  if (balance >= worst) return null;
-  return refuse(
-    'prepaid_too_low',
-    `the prepaid balance is ${balance} msat, amount and fees may take ${worst}`,
+    quotesLimit(state, nowMs, caller, policy)
   );
 }
 

@@ -133,13 +133,13 @@ export function isAnother({ opened }: Pick<PoolState, 'opened'>, publicKey: stri
 /** The node's clock and ours differ by less. */
 const CLOCKS_MS = 60 * 60_000;
 /** A part that timed out is off the chain this many blocks later, if not at once. */
-const LATE_BLOCKS = 144;
+const SETTLES_LATE_BLOCKS = 144;
 
 /** From when on the hourly match looks: as far back as anything that failed in our books could still settle. Pure. */
 export function matchSince({ payments }: PoolState, height: number, nowMs: number): number {
   let since = Math.max(0, nowMs - LOOK_BACK_MS);
   for (const { state, maxTimeoutHeight, reservedAtMs } of payments.values()) {
-    const mayStill = state === 'failed' && maxTimeoutHeight + LATE_BLOCKS > height;
+    const mayStill = state === 'failed' && maxTimeoutHeight + SETTLES_LATE_BLOCKS > height;
     if (mayStill) since = Math.min(since, reservedAtMs - CLOCKS_MS);
   }
   return since;

@@ -1,6 +1,6 @@
 /** A node that lost its memory, or whose clock is ahead, and a disk that does not keep up: no hold is let go for it. */
 import { describe, expect, test } from 'vitest';
-import { decideMode } from '../operator/credential-decision.ts';
+import { decideMode } from '../operator/mode-decision.ts';
 import { decideReceived } from '../operator/topup-decision.ts';
 import { Failure } from '../policies/failure.ts';
 import { msat } from '../policies/units.ts';

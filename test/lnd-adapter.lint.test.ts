@@ -8,6 +8,7 @@ import {
   type Message,
   NO_ADDS_INDEX,
 } from '../operator/adapters/lnd/request-lint.ts';
+import { sat } from '../policies/units.ts';
 import { METHOD } from './scripted-lnd.ts';
 
 const ID = Buffer.alloc(32, 1);
@@ -127,7 +128,7 @@ test.each([
 
 const OPEN_TERMS = {
   peer: `02${'07'.repeat(32)}`,
-  capacitySat: 20_000n,
+  capacitySat: sat(20_000n),
   closeAddress: 'bcrt1q',
   announced: 'private' as const,
 };

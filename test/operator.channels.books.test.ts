@@ -92,6 +92,34 @@ test.each(['cooperative', 'remote_force'] as const)(
   },
 );
 
+test('a close that our bitcoind has pruned is said aloud, once, and booked when it shows it after all', async () => {
+  const world = await channelWorld();
+  await asksToOpen(world);
+  await driven(world);
+  const [outpoint = ''] = world.state().channels.open.keys();
+  await world.lnd.closesByItself(outpoint, 'cooperative');
+  await world.mine(3);
+  world.restart();
+  const whole = { ...world.chain };
+  Object.assign(world.chain, { minedAt: async () => null });
+  await world.rounds(2);
+  const alarms = () =>
+    world
+      .events()
+      .flatMap((event) => (event.kind === 'alarm' ? [event.code] : []))
+      .filter((code) => code === 'channel_close_unseen');
+  expect(alarms()).toEqual([]);
+  await world.mine(12);
+  await world.rounds(3);
+  expect(alarms()).toEqual(['channel_close_unseen']);
+  expect(world.state().channels.open.has(outpoint)).toBe(true);
+  Object.assign(world.chain, whole);
+  await world.rounds(3);
+  expect(world.state().channels.closes.get(outpoint)?.phase).toBe('closed');
+  expect(await differences(world)).toEqual(NO_DIFFERENCE);
+  await world.close();
+});
+
 describe('an HTLC that was out when a channel was last seen open', () => {
   const HTLC = 100_000_000n;
 

@@ -1,7 +1,7 @@
 /** A payment that a lost node took with it is ended by a person, and by nobody else. */
 import { beforeEach, expect, test } from 'vitest';
-import { decideMode } from '../operator/credential-decision.ts';
 import { giveUpPayment } from '../operator/give-up.ts';
+import { decideMode } from '../operator/mode-decision.ts';
 import type { NodeLook } from '../operator/node-watch.ts';
 import { LOST_AFTER_EXPIRY_MS } from '../operator/payment-driver.ts';
 import { matchSince } from '../operator/reconcile.ts';

@@ -1,7 +1,7 @@
 /** Freezing and winding down are two things: neither is ended by taking the other one back. */
 import { describe, expect, test } from 'vitest';
 import { freezeNews } from '../operator/channels/channel-look.ts';
-import { decideMode, type ModeVerb } from '../operator/credential-decision.ts';
+import { decideMode, type ModeVerb } from '../operator/mode-decision.ts';
 import type { AgentRules } from '../operator/operator-policy.ts';
 import type { Caller, Reply } from '../operator/pool-api.ts';
 import { type PayResponse, topupRequest, withdrawRequest } from '../operator/protocol.ts';

@@ -1,6 +1,6 @@
 /** A payment on the pool's core settles once, whatever the node says, says late, or does not say. */
 import { describe, expect, test } from 'vitest';
-import { decideMode } from '../operator/credential-decision.ts';
+import { decideMode } from '../operator/mode-decision.ts';
 import { decideOutcome } from '../operator/outcome-decision.ts';
 import { msat } from '../policies/units.ts';
 import { hashOf, outsideInvoice, preimageOf } from './fake-node.ts';

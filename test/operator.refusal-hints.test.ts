@@ -1,6 +1,6 @@
 /** What a no says beside its reason: when to ask again, which payment it is about, which field is wrong. */
 import { describe, expect, test } from 'vitest';
-import { decideMode, type ModeVerb } from '../operator/credential-decision.ts';
+import { decideMode, type ModeVerb } from '../operator/mode-decision.ts';
 import { decidePay } from '../operator/pay-decision.ts';
 import type { Reply } from '../operator/pool-api.ts';
 import { type PayResponse, type TopupView, topupRequest } from '../operator/protocol.ts';

@@ -20,6 +20,14 @@ async function quotedOf(minInvoiceLifeMs: number, leftMs: number) {
   return desk.pool.api.quotePay(ana, desk.quoteBody(invoice));
 }
 
+/** Until the node was looked at after the clock went on: then something is quoted again. */
+function lookedAgain(name: string, expiresAtMs: number): Promise<void> {
+  const { api } = desk.pool;
+  const asked = () =>
+    api.quotePay(ana, desk.quoteBody(outsideInvoice(name, 5_000n, { expiresAtMs })));
+  return untilTrue('a look', async () => (await refusalOf(asked())) === 'ok');
+}
+
 describe('refuses to quote', () => {
   const CASES: [
     string,
@@ -202,28 +210,10 @@ describe('refuses to quote', () => {
     const paid = await asked('paid');
     await desk.paid(ana, paid.quote_id);
     clock.nowMs += 7 * 24 * 60 * 60_000;
-    await untilTrue(
-      'a look',
-      async () =>
-        (await refusalOf(
-          desk.pool.api.quotePay(
-            ana,
-            desk.quoteBody(outsideInvoice('look', 5_000n, { expiresAtMs })),
-          ),
-        )) === 'ok',
-    );
+    await lookedAgain('look', expiresAtMs);
     expect((await asked('unpaid')).quote_id).toBe(unpaid.quote_id);
     clock.nowMs += 60_001;
-    await untilTrue(
-      'a look',
-      async () =>
-        (await refusalOf(
-          desk.pool.api.quotePay(
-            ana,
-            desk.quoteBody(outsideInvoice('later', 5_000n, { expiresAtMs })),
-          ),
-        )) === 'ok',
-    );
+    await lookedAgain('later', expiresAtMs);
     expect((await asked('unpaid')).quote_id).not.toBe(unpaid.quote_id);
     expect((await asked('paid')).quote_id).toBe(paid.quote_id);
     expect(await desk.paid(ana, paid.quote_id)).toMatchObject({ status: 'succeeded' });

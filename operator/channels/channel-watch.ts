@@ -28,6 +28,8 @@ export const ROUND_MS = 2_000;
 const NEWS_MAX = 200;
 /** A funding that is not mined in this time is a person's matter (LN-12). */
 const UNMINED_MS = 3 * 24 * 60 * 60_000;
+/** A close this deep is booked, or cannot be seen. */
+const UNSEEN_BLOCKS = 12;
 /** An acceptor that ended is begun again after this. */
 const ACCEPT_AGAIN_MS = 1_000;
 
@@ -151,7 +153,7 @@ export function channelRounds(options: WatchOptions): Pick<ChannelWatch, 'round'
   }
 
   async function alarms(lists: NodeLists): Promise<void> {
-    for (const { key, news } of standingAlarms(engine.state(), lists, parts.now())) {
+    for (const { key, news } of await alarmsNow(parts, lists)) {
       if (told.has(key)) continue;
       await engine.act(() => ({ news, answer: null }));
       told.add(key);
@@ -291,6 +293,30 @@ function standingAlarms(state: PoolState, lists: NodeLists, nowMs: number): Alar
       alarmOf('channel_gone', `the node does not list ${outpoint}, which the books hold open`),
     ),
   ];
+}
+
+async function alarmsNow(parts: ChannelParts, lists: NodeLists): Promise<Alarm[]> {
+  const standing = standingAlarms(parts.engine.state(), lists, parts.now());
+  return [...standing, ...(await closesUnseen(parts, lists))];
+}
+
+/** Closed by the node's word, deep, and still waited for: our bitcoind may have pruned the block that shows how. */
+async function closesUnseen(
+  { engine, chain }: ChannelParts,
+  { closed }: NodeLists,
+): Promise<Alarm[]> {
+  const { open } = engine.state().channels;
+  const late = closed.filter(({ outpoint }) => open.has(outpoint));
+  if (late.length === 0) return [];
+  // While it is away nothing can be told of it; what else is wrong is said all the same.
+  const tip = await chain.tip().catch(() => null);
+  if (tip === null) return [];
+  return late
+    .filter(({ closeHeight }) => closeHeight !== null && tip.height - closeHeight >= UNSEEN_BLOCKS)
+    .map(({ outpoint, closeHeight }) => {
+      const detail = `${outpoint} closed at ${closeHeight}, and our bitcoind does not show the transaction: it is not booked`;
+      return alarmOf('channel_close_unseen', detail);
+    });
 }
 
 function alarmOf(code: string, detail: string): Alarm {

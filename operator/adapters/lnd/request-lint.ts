@@ -3,7 +3,7 @@
  * adds a field is caught here, and a method that is not listed is never called. Pure.
  */
 
-import { FORWARDS_PAGE, ROUTE_FEE_MSAT_MAX } from '../../lightning.ts';
+import { type ChannelOrder, FORWARDS_PAGE, ROUTE_FEE_MSAT_MAX } from '../../lightning.ts';
 
 /** Blocks a payment may be locked for at most: LND's own limit (routing, max-cltv-expiry), two weeks. */
 export const CLTV_LIMIT_MAX = 2_016;
@@ -141,17 +141,8 @@ function openChannel(message: Message): string[] {
   ];
 }
 
-/** What an order to open fixes of the message that is sent for it. */
-export interface OpenTerms {
-  /** Public key, 33 bytes hex. */
-  peer: string;
-  capacitySat: bigint;
-  closeAddress: string;
-  announced: 'public' | 'private';
-}
-
 /** Whether the message says what was ordered, beside what every message must. */
-export function lintOpen(message: Message, terms: OpenTerms): readonly string[] {
+export function lintOpen(message: Message, terms: ChannelOrder): readonly string[] {
   return [
     ...openChannel(message),
     ...unless(hexOf(message['node_pubkey']) === terms.peer, 'it opens to another peer'),
